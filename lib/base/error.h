@@ -1,0 +1,20 @@
+/* The error of a thread: the first one is kept, later ones only pass their code on. No allocation. */
+#ifndef HG_BASE_ERROR_H
+#define HG_BASE_ERROR_H
+
+#include "hapgop/base.h"
+
+#define HG_PRINTF(f, a) __attribute__((format(printf, f, a)))
+
+/* Keeps the message if it is this thread's first error; returns `code`.
+ * Form: "operation: what is wrong; the remedy". Use: return hg_error(HG_E_ARG, "arange: step is 0"); */
+hg_status hg_error(hg_status code, const char *format, ...) HG_PRINTF(2, 3);
+
+/* Runs `expr`; leaves the function with its status if that is an error. */
+#define HG_TRY(expr)                                                                                                  \
+    do {                                                                                                              \
+        hg_status hg_try_status_ = (expr);                                                                            \
+        if (hg_try_status_ < 0) return hg_try_status_;                                                                \
+    } while (0)
+
+#endif
