@@ -1,0 +1,34 @@
+/* What the suites of this room share. */
+#ifndef TEST_WEIGHTS_H
+#define TEST_WEIGHTS_H
+
+#include <check.h>
+
+#include "base/error.h"
+
+Suite *npy_suite(void);
+
+/* A path inside the run's own temporary folder, which main() makes and removes; valid until the next call. */
+const char *scratch(const char *name);
+/* A path in tests/data/weights; valid until the next call. */
+const char *fixture(const char *name);
+
+void write_bytes(const char *path, const void *bytes, size_t size);
+
+/* Limits the size of files to `bytes`, as a full disk would; lift_disk_limit() ends it. */
+void limit_disk(size_t bytes);
+void lift_disk_limit(void);
+
+/* The call fails with this code and its message has this text; the error is cleared before and after. */
+#define fails_with(call, code, text)                                                                                  \
+    do {                                                                                                              \
+        hg_clear_error();                                                                                             \
+        ck_assert_int_eq(call, code);                                                                                 \
+        ck_assert_int_eq(hg_last_status(), code);                                                                     \
+        ck_assert_msg(strstr(hg_last_error(), text), "'%s' lacks '%s'", hg_last_error(), text);                       \
+        hg_clear_error();                                                                                             \
+    } while (0)
+
+#define succeeds(call) ck_assert_msg((call) == HG_OK, "%s", hg_last_error())
+
+#endif
