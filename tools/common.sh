@@ -32,6 +32,6 @@ run_tests() {
     rm -f "$folder"/meson-logs/testlog*.json
     status=0
     meson test -C "$folder" --no-rebuild --print-errorlogs "$@" </dev/null || status=$?
-    python3 "$root/tests/summary" ${SUMMARY:+"$SUMMARY"} "$folder"/meson-logs/testlog*.json || status=1
+    python3 "$root/tools/summary" ${SUMMARY:+"$SUMMARY"} "$folder"/meson-logs/testlog*.json || status=1
     return "$status"
 }
