@@ -1,4 +1,4 @@
-/* y = value, for elements of SIZE bytes. Both device classes. */
+/* y = value, for elements of SIZE bytes; any strides. Both device classes; an element a step. */
 #include "common.clh"
 
 #ifndef SIZE
@@ -12,9 +12,16 @@ typedef uint ELEMENT;
 typedef ulong ELEMENT;
 #endif
 
-__kernel void fill(int n, __global ELEMENT *restrict y, INDEX yo, ulong bits)
+__kernel void fill(long n, ulong bits, __global ELEMENT *restrict y, long yo)
 {
     y += yo;
     ELEMENT value = (ELEMENT)bits;
     HG_FOR(i, n) y[i] = value;
+}
+
+__kernel void fill_strided(long n, int ndim, long8 size, ulong bits, __global ELEMENT *restrict y, long yo, long8 ys)
+{
+    y += yo;
+    ELEMENT value = (ELEMENT)bits;
+    HG_FOR(i, n) y[hg_walk(i, ndim, size, ys, 0, 0, 0).x] = value;
 }

@@ -15,7 +15,7 @@ typedef struct hg_arg {
         cl_ulong u64;
         cl_float f32;
         cl_double f64;
-        cl_int8 i32x8;
+        cl_long8 i64x8;
         size_t local_bytes;
     } value;
     bool local;
@@ -28,7 +28,6 @@ typedef struct hg_arg {
 #define HG_ARG_U64(v) ((hg_arg){.size = 8, .value.u64 = (cl_ulong)(v)})
 #define HG_ARG_F32(v) ((hg_arg){.size = 4, .value.f32 = (cl_float)(v)})
 #define HG_ARG_F64(v) ((hg_arg){.size = 8, .value.f64 = (cl_double)(v)})
-#define HG_ARG_I32X8(v) ((hg_arg){.size = 32, .value.i32x8 = (v)})
 #define HG_ARG_LOCAL(bytes) ((hg_arg){.local = true, .value.local_bytes = (bytes)})
 
 /* A REAL argument of a kernel: double if `is_f64`. */

@@ -1,4 +1,115 @@
+/* Modules: parameters, buffers and children under PyTorch's names; forward; state; printing. */
 #ifndef HAPGOP_NN_H
 #define HAPGOP_NN_H
-#include "hapgop/autograd.h"
+
+#include "hapgop/ops.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct hg_module hg_module;
+
+/* What a kind of module does. A module of one's own:
+ *
+ *   static hg_tensor *forward(hg_module *m, hg_tensor *x) {
+ *       return hg_relu(hg_forward(hg_child(m, "fc"), hg_flatten(x, 1, -1)));
+ *   }
+ *   static const hg_module_class net_class = {.name = "Net", .forward = forward};
+ *   hg_module *net = hg_module_new(dev, &net_class);
+ *   hg_add_child(net, "fc", hg_linear_module(dev, 784, 10, true));     // order = printing = state dict = random draws
+ */
+typedef struct hg_module_class {
+    const char *name;                                               /* as printed: "Conv2d" */
+    size_t state_size;                                              /* of hg_module_state(), zeroed */
+    hg_tensor *(*forward)(hg_module *m, hg_tensor *x);
+    char *(*extra_text)(const hg_module *m);                        /* inside the brackets, freed by the caller; may be NULL */
+    void (*destroy)(hg_module *m);                                  /* what state holds beyond its bytes; may be NULL */
+} hg_module_class;
+
+/* A module without children. NULL with an error if memory ran out. The class must outlive it. */
+HG_API hg_module *hg_module_new(hg_device *dev, const hg_module_class *cls);
+/* Frees it with its children. A child that was added belongs to its parent: free the root only. NULL is allowed. */
+HG_API void hg_module_free(hg_module *m);
+HG_API void *hg_module_state(const hg_module *m);
+HG_API const hg_module_class *hg_module_get_class(const hg_module *m);
+HG_API hg_device *hg_module_device(const hg_module *m);
+
+/* Registration, in order. The module takes over the caller's reference of a tensor and the child itself, also on
+ * failure; NULL or the error tensor gives HG_E_ARG (so constructors can be passed in directly). */
+HG_API hg_status hg_add_parameter(hg_module *m, const char *name, hg_tensor *t);    /* sets requires_grad */
+HG_API hg_status hg_add_buffer(hg_module *m, const char *name, hg_tensor *t);
+HG_API hg_status hg_add_child(hg_module *m, const char *name, hg_module *child);
+/* The child or tensor of that name, dots go deeper ("layer1.0.weight"); NULL with HG_E_ARG naming what there is. */
+HG_API hg_module *hg_child(hg_module *m, const char *name);
+HG_API hg_tensor *hg_parameter(hg_module *m, const char *name);
+HG_API hg_tensor *hg_buffer(hg_module *m, const char *name);
+
+/* Runs the module and its hooks. Intermediate tensors are dropped: the result alone comes back. */
+HG_API hg_tensor *hg_forward(hg_module *m, hg_tensor *x);
+
+HG_API void hg_train(hg_module *m, bool training);      /* recursive; hg_eval(m) is hg_train(m, false) */
+HG_API void hg_eval(hg_module *m);
+HG_API bool hg_is_training(const hg_module *m);
+
+/* Visits parameters, then buffers of each module, depth first in registration order, names as in a state dict.
+ * Shared tensors come once. Return false to stop. */
+typedef bool (*hg_tensor_visitor)(const char *name, hg_tensor *t, bool is_buffer, void *user);
+HG_API void hg_each_parameter(hg_module *m, hg_tensor_visitor visit, void *user);
+HG_API void hg_each_state(hg_module *m, hg_tensor_visitor visit, void *user);   /* parameters and buffers: state dict order */
+typedef bool (*hg_module_visitor)(const char *name, hg_module *child, void *user);
+HG_API void hg_each_module(hg_module *m, hg_module_visitor visit, void *user);  /* itself (name "") first */
+HG_API int64_t hg_count_parameters(hg_module *m, bool only_trainable);
+/* By shell pattern on names ("layer1.*", "*" for all); the number of parameters that matched. */
+HG_API int hg_module_requires_grad(hg_module *m, const char *pattern, bool requires_grad);
+
+/* print(model) of PyTorch. free() it. */
+HG_API char *hg_module_to_text(const hg_module *m);
+
+/* Hooks: pre-forward and forward may return a tensor in place of the input or output (NULL: leave it); backward sees
+ * the gradient of the output. Handles remove them; they go with the module. */
+typedef struct hg_module_hook hg_module_hook;
+typedef hg_tensor *(*hg_module_hook_fn)(hg_module *m, hg_tensor *input, hg_tensor *output, void *user);
+HG_API hg_module_hook *hg_add_pre_forward_hook(hg_module *m, hg_module_hook_fn fn, void *user);  /* output is NULL */
+HG_API hg_module_hook *hg_add_forward_hook(hg_module *m, hg_module_hook_fn fn, void *user);
+HG_API hg_module_hook *hg_add_backward_hook(hg_module *m, hg_grad_hook_fn fn, void *user);
+HG_API void hg_module_hook_remove(hg_module_hook *hook);
+
+/* ---- Layers; parameters drawn as PyTorch draws them, in its order ------------------------------------------------ */
+HG_API hg_module *hg_linear_module(hg_device *dev, int64_t in_features, int64_t out_features, bool bias);
+HG_API hg_module *hg_conv1d_module(hg_device *dev, int64_t in_channels, int64_t out_channels, int64_t kernel,
+                                   const hg_conv_options *o, bool bias);
+HG_API hg_module *hg_conv2d_module(hg_device *dev, int64_t in_channels, int64_t out_channels, int64_t kernel_h,
+                                   int64_t kernel_w, const hg_conv_options *o, bool bias);
+typedef struct hg_batch_norm_options {
+    double eps, momentum;       /* momentum < 0: None, a cumulative average */
+    bool affine, track_running_stats;
+} hg_batch_norm_options;
+#define HG_BATCH_NORM_DEFAULTS ((hg_batch_norm_options){1e-5, 0.1, true, true})
+HG_API hg_module *hg_batch_norm1d_module(hg_device *dev, int64_t features, const hg_batch_norm_options *o);
+HG_API hg_module *hg_batch_norm2d_module(hg_device *dev, int64_t features, const hg_batch_norm_options *o);
+HG_API hg_module *hg_relu_module(hg_device *dev, bool inplace);
+HG_API hg_module *hg_max_pool2d_module(hg_device *dev, const hg_pool_options *o);
+HG_API hg_module *hg_avg_pool2d_module(hg_device *dev, const hg_pool_options *o);
+HG_API hg_module *hg_adaptive_avg_pool2d_module(hg_device *dev, int64_t height, int64_t width);
+HG_API hg_module *hg_dropout_module(hg_device *dev, double p);
+HG_API hg_module *hg_dropout2d_module(hg_device *dev, double p);
+HG_API hg_module *hg_flatten_module(hg_device *dev, int start_dim, int end_dim);
+/* Children "0", "1", ... run one after the other; append takes the child over. */
+HG_API hg_module *hg_sequential(hg_device *dev);
+HG_API hg_status hg_append(hg_module *sequential, hg_module *child);
+HG_API hg_module *hg_at(hg_module *sequential, int index);      /* negative from the end */
+
+/* ---- The chapter's networks -------------------------------------------------------------------------------------- */
+HG_API hg_module *hg_fashion_dnn(hg_device *dev);
+/* fc_relu: the ReLU between the fully connected layers that the chapter's program leaves out (a trap: without it they
+ * are one affine map). */
+typedef struct hg_fashion_cnn_options {
+    bool fc_relu;
+} hg_fashion_cnn_options;
+HG_API hg_module *hg_fashion_cnn(hg_device *dev, const hg_fashion_cnn_options *o);  /* NULL: as the chapter has it */
+
+#ifdef __cplusplus
+}
+#endif
 #endif

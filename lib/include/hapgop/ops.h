@@ -1,4 +1,142 @@
+/* Operations: forward here, backward recorded. Names, defaults and rules are PyTorch's (torch 1.13).
+ *
+ * Unless said otherwise operands are f32 or f64 (both the same), any strides, and results are new and contiguous.
+ * Errors: HG_E_DTYPE, HG_E_SHAPE with the shapes, HG_E_ARG, HG_E_DEVICE for operands on two devices. */
 #ifndef HAPGOP_OPS_H
 #define HAPGOP_OPS_H
+
 #include "hapgop/autograd.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Element by element, broadcasting ------------------------------------------------------------------------- */
+/* Also i32, i64, u8 (both operands the same). Integer division by 0 gives 0 and is not an error. */
+HG_API hg_tensor *hg_add(hg_tensor *a, hg_tensor *b);
+HG_API hg_tensor *hg_sub(hg_tensor *a, hg_tensor *b);
+HG_API hg_tensor *hg_mul(hg_tensor *a, hg_tensor *b);
+HG_API hg_tensor *hg_div(hg_tensor *a, hg_tensor *b);           /* integers: true division to f32 */
+HG_API hg_tensor *hg_minimum(hg_tensor *a, hg_tensor *b);       /* NaN wins; ties halve the gradient */
+HG_API hg_tensor *hg_maximum(hg_tensor *a, hg_tensor *b);
+HG_API hg_tensor *hg_add_scalar(hg_tensor *a, double b);
+HG_API hg_tensor *hg_mul_scalar(hg_tensor *a, double b);
+HG_API hg_tensor *hg_pow(hg_tensor *a, double exponent);        /* gradient 0 at exponent 0 */
+HG_API hg_tensor *hg_neg(hg_tensor *x);
+HG_API hg_tensor *hg_abs(hg_tensor *x);                         /* gradient sign(x), 0 at 0 */
+HG_API hg_tensor *hg_exp(hg_tensor *x);
+HG_API hg_tensor *hg_log(hg_tensor *x);
+HG_API hg_tensor *hg_sqrt(hg_tensor *x);
+HG_API hg_tensor *hg_sigmoid(hg_tensor *x);
+HG_API hg_tensor *hg_tanh(hg_tensor *x);
+HG_API hg_tensor *hg_relu(hg_tensor *x);                        /* relu(NaN) = NaN, its gradient there 1; gradient at 0 is 0 */
+HG_API hg_tensor *hg_relu_(hg_tensor *x);                       /* in place; returns x */
+HG_API hg_tensor *hg_clamp(hg_tensor *x, double low, double high);  /* gradient 1 on the bounds too */
+
+/* Comparisons give bool; operands of any one dtype. */
+HG_API hg_tensor *hg_eq(hg_tensor *a, hg_tensor *b);
+HG_API hg_tensor *hg_ne(hg_tensor *a, hg_tensor *b);
+HG_API hg_tensor *hg_lt(hg_tensor *a, hg_tensor *b);
+HG_API hg_tensor *hg_le(hg_tensor *a, hg_tensor *b);
+HG_API hg_tensor *hg_gt(hg_tensor *a, hg_tensor *b);
+HG_API hg_tensor *hg_ge(hg_tensor *a, hg_tensor *b);
+HG_API hg_tensor *hg_ge_scalar(hg_tensor *a, double b);         /* an integer `a` is compared as a number */
+HG_API hg_tensor *hg_lt_scalar(hg_tensor *a, double b);
+/* condition ? a : b, broadcasting all three; condition is bool */
+HG_API hg_tensor *hg_where(hg_tensor *condition, hg_tensor *a, hg_tensor *b);
+HG_API hg_tensor *hg_masked_fill(hg_tensor *x, hg_tensor *mask, double value);  /* any dtype of x; bool mask broadcasts */
+HG_API hg_tensor *hg_masked_fill_(hg_tensor *x, hg_tensor *mask, double value); /* in place; returns x */
+
+/* ---- Reductions over any dims; HG_DIMS() is all of them -------------------------------------------------------- */
+HG_API hg_tensor *hg_sum(hg_tensor *x, hg_dims dims, bool keepdim);     /* integers and bool sum to i64 */
+HG_API hg_tensor *hg_mean(hg_tensor *x, hg_dims dims, bool keepdim);    /* of nothing: NaN */
+/* The largest (smallest) of all elements; ties share the gradient evenly; NaN wins. HG_E_SHAPE if empty. */
+HG_API hg_tensor *hg_max(hg_tensor *x);
+HG_API hg_tensor *hg_min(hg_tensor *x);
+/* Along one dim, with the i64 index of the first maximum (the first NaN wins); the gradient goes to that index.
+ * Any dtype but bool. *indices may be NULL if not wanted. */
+HG_API hg_tensor *hg_max_dim(hg_tensor *x, int dim, bool keepdim, hg_tensor **indices);
+HG_API hg_tensor *hg_min_dim(hg_tensor *x, int dim, bool keepdim, hg_tensor **indices);
+HG_API hg_tensor *hg_argmax(hg_tensor *x, int dim, bool keepdim);
+
+/* ---- Joining ------------------------------------------------------------------------------------------------------ */
+HG_API hg_tensor *hg_cat(hg_tensor **tensors, int n, int dim);  /* any one dtype */
+
+/* ---- Products ----------------------------------------------------------------------------------------------------- */
+/* torch.matmul: vectors, matrices, and batches of matrices with broadcast batch dims. */
+HG_API hg_tensor *hg_matmul(hg_tensor *a, hg_tensor *b);
+/* y = x W^T + b.  x: * x in;  weight: out x in;  bias: out or NULL;  y: * x out. Any leading dims, none too. */
+HG_API hg_tensor *hg_linear(hg_tensor *x, hg_tensor *weight, hg_tensor *bias);
+
+/* ---- Convolution -------------------------------------------------------------------------------------------------
+ * Cross-correlation, as PyTorch's: y[n,o,i,j] = b[o] + sum_{c,u,v} w[o,c,u,v] x[n,c,iS-P+uD,jS-P+vD], zero padding.
+ * input  N x C x H x W (or C x H x W);  weight O x C/groups x KH x KW;  bias O or NULL
+ * output N x O x H' x W', H' = floor((H + 2P - D(KH - 1) - 1) / S) + 1
+ * Errors: channels that do not fit, a kernel larger than the padded input, groups that do not divide. */
+typedef struct hg_conv_options {
+    int64_t stride[3], padding[3], dilation[3];     /* the first 1 or 2 are used; 0 in a place means its first one's value */
+    int64_t groups;
+    bool same;                                      /* padding='same': stride 1 only; an odd pixel goes to the end */
+} hg_conv_options;
+#define HG_CONV_DEFAULTS ((hg_conv_options){{1, 1, 1}, {0, 0, 0}, {1, 1, 1}, 1, false})
+HG_API hg_tensor *hg_conv1d(hg_tensor *input, hg_tensor *weight, hg_tensor *bias, const hg_conv_options *o);
+HG_API hg_tensor *hg_conv2d(hg_tensor *input, hg_tensor *weight, hg_tensor *bias, const hg_conv_options *o);
+/* floor((size + 2 padding - dilation (kernel - 1) - 1) / stride) + 1; -1 with an error if there is no output. */
+HG_API int64_t hg_conv_output_size(int64_t size, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation);
+
+/* ---- Pooling ------------------------------------------------------------------------------------------------------
+ * input N x C x H x W (or C x H x W). stride 0 means the kernel's size. */
+typedef struct hg_pool_options {
+    int64_t kernel[2], stride[2], padding[2], dilation[2];  /* dilation for max only */
+    bool ceil_mode;
+    bool count_include_pad;     /* average only */
+    int64_t divisor_override;   /* average only; 0: none */
+} hg_pool_options;
+#define HG_POOL_DEFAULTS ((hg_pool_options){{2, 2}, {0, 0}, {0, 0}, {1, 1}, false, true, 0})
+/* NaN wins (the last one), the first maximum wins a tie, padding never wins; the gradient goes to the winner alone.
+ * *indices (NULL if not wanted): i64, flat h * W + w in the input's plane. HG_E_ARG if padding > kernel / 2. */
+HG_API hg_tensor *hg_max_pool2d(hg_tensor *input, const hg_pool_options *o, hg_tensor **indices);
+HG_API hg_tensor *hg_avg_pool2d(hg_tensor *input, const hg_pool_options *o);
+/* Output height x width; cell i covers floor(i H / h) up to ceil((i + 1) H / h). 0 in a place keeps that size. */
+HG_API hg_tensor *hg_adaptive_avg_pool2d(hg_tensor *input, int64_t height, int64_t width);
+
+/* ---- Normalisation ------------------------------------------------------------------------------------------------
+ * input N x C x ... (2 dims: N x C); weight, bias C or NULL; running_mean, running_var C or NULL (no running
+ * statistics: batch statistics are always used). Training: normalises with the biased batch variance and updates the
+ * running ones, r = (1 - momentum) r + momentum * batch (unbiased variance). HG_E_SHAPE with PyTorch's words for one
+ * value per channel in training. */
+HG_API hg_tensor *hg_batch_norm(hg_tensor *input, hg_tensor *running_mean, hg_tensor *running_var, hg_tensor *weight,
+                                hg_tensor *bias, bool training, double momentum, double eps);
+
+/* ---- Dropout ------------------------------------------------------------------------------------------------------
+ * Each element is 0 with probability p, the others are multiplied by 1 / (1 - p); identity (no draw) if not training
+ * or p is 0. HG_E_ARG for p outside [0, 1]. */
+HG_API hg_tensor *hg_dropout(hg_tensor *x, double p, bool training);
+/* Whole channels of N x C x ...; for N x F it is hg_dropout with a warning once, as torch 1.13 does. */
+HG_API hg_tensor *hg_dropout2d(hg_tensor *x, double p, bool training);
+
+/* ---- Softmax and losses --------------------------------------------------------------------------------------------- */
+HG_API hg_tensor *hg_softmax(hg_tensor *x, int dim);
+HG_API hg_tensor *hg_log_softmax(hg_tensor *x, int dim);
+
+typedef enum hg_reduction { HG_REDUCE_MEAN, HG_REDUCE_SUM, HG_REDUCE_NONE } hg_reduction;
+typedef struct hg_loss_options {
+    hg_tensor *weight;          /* C, per class; NULL: none */
+    int64_t ignore_index;
+    hg_reduction reduction;
+    double label_smoothing;     /* cross entropy only */
+} hg_loss_options;
+#define HG_LOSS_DEFAULTS ((hg_loss_options){NULL, -100, HG_REDUCE_MEAN, 0.0})
+/* -log_probs[target], weighted. log_probs N x C (or C, or N x C x d...); target i64 N (or none, or N x d...).
+ * Mean divides by the sum of weights of what is not ignored; all ignored gives NaN. A target out of range is found on
+ * the device: nothing is read out of range, HG_E_ARG comes at the next wait, and no optimizer changes a weight before
+ * that. */
+HG_API hg_tensor *hg_nll_loss(hg_tensor *log_probs, hg_tensor *target, const hg_loss_options *o);
+/* log_softmax and nll_loss in one. A float target of the input's shape gives class probabilities. */
+HG_API hg_tensor *hg_cross_entropy(hg_tensor *input, hg_tensor *target, const hg_loss_options *o);
+HG_API hg_tensor *hg_mse_loss(hg_tensor *input, hg_tensor *target, hg_reduction reduction);
+
+#ifdef __cplusplus
+}
+#endif
 #endif
