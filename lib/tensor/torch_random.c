@@ -3,12 +3,9 @@
 #include <math.h>
 #include <string.h>
 
-#define CHUNK 1024  /* words drawn at once, on the stack; even */
+#include "base/checked.h"
 
-static int64_t min_i64(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
+#define CHUNK 1024  /* words drawn at once, on the stack; even */
 
 /* The product is exact in double (24 times 24 bits): one rounding to double, one to float, as in PyTorch. */
 void hg_torch_uniform_f32(hg_mt19937 *g, double low, double high, int64_t n, float *out)
@@ -16,7 +13,7 @@ void hg_torch_uniform_f32(hg_mt19937 *g, double low, double high, int64_t n, flo
     float from = (float)low, width = (float)high - from;
     uint32_t words[CHUNK];
     for (int64_t done = 0; done < n; done += CHUNK) {
-        int64_t count = min_i64(n - done, CHUNK);
+        int64_t count = hg_min_i64(n - done, CHUNK);
         hg_mt19937_fill32(g, words, (size_t)count);
         for (int64_t i = 0; i < count; i++)
             out[done + i] = (float)((int32_t)(words[i] & 0xffffff) * 0x1p-24 * width + from);
@@ -44,7 +41,7 @@ void hg_torch_bernoulli_f32(hg_mt19937 *g, double p, int64_t n, float *out)
     uint64_t limit = (uint64_t)ceil(p * 0x1p53);    /* bits * 2^-53 < p, in integers */
     uint32_t words[CHUNK];
     for (int64_t done = 0; done < n; done += CHUNK / 2) {
-        int64_t count = min_i64(n - done, CHUNK / 2);
+        int64_t count = hg_min_i64(n - done, CHUNK / 2);
         hg_mt19937_fill32(g, words, 2 * (size_t)count);
         for (int64_t i = 0; i < count; i++) out[done + i] = bits53(words + 2 * i) < limit ? 1.0f : 0.0f;
     }

@@ -15,7 +15,8 @@ void hg_torch_rand_f64(hg_mt19937 *g, int64_t n, double *out);
 void hg_torch_bernoulli_f32(hg_mt19937 *g, double p, int64_t n, float *out);
 /* torch.empty((), dtype=int64).random_(): uniform in [0, 2^63). DataLoader draws its seeds so. */
 int64_t hg_torch_random_i64(hg_mt19937 *g);
-/* torch.randint(low, high, (n,)), int64 in [low, high); needs low < high. Two words an element if high - low >= 2^32. */
+/* torch.randint(low, high, (n,)), int64 in [low, high); needs low < high. Two words an element if the range
+ * holds 2^32 numbers or more. */
 void hg_torch_randint(hg_mt19937 *g, int64_t low, int64_t high, int64_t n, int64_t *out);
 /* torch.randperm(n): a permutation of 0 .. n - 1. */
 void hg_torch_randperm(hg_mt19937 *g, int64_t n, int64_t *out);

@@ -110,6 +110,8 @@ START_TEST(log_reaches_the_callback)
 }
 END_TEST
 
+Suite *repr_suite(void);
+
 int main(void)
 {
     Suite *suite = suite_create("base");
@@ -122,6 +124,7 @@ int main(void)
     tcase_add_test(tests, log_reaches_the_callback);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
+    srunner_add_suite(runner, repr_suite());
     srunner_set_fork_status(runner, CK_NOFORK);
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);

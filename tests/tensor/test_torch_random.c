@@ -38,8 +38,9 @@ static void check_call(hg_mt19937 *g, const char *line, int number)
     double a, b;
     int64_t n;
     uint64_t hash;
-    ck_assert_msg(sscanf(line, "%15s %lf %lf %" SCNd64 " %64s %" SCNx64, name, &a, &b, &n, first, &hash) == 6 && n <= MOST,
+    ck_assert_msg(sscanf(line, "%15s %lf %lf %" SCNd64 " %64s %" SCNx64, name, &a, &b, &n, first, &hash) == 6,
         "line %d", number);
+    ck_assert_int_le(n, MOST);
     memset(out, 0xff, sizeof out);
     size_t size = draw(g, name, a, b, n, out);
     ck_assert_uint_ne(size, 0);
@@ -135,7 +136,8 @@ START_TEST(bytes_that_are_no_state_are_refused)
     hg_clear_error();
     ck_assert_int_eq(hg_torch_load_state(&g, good, sizeof good - 1), HG_E_FORMAT);
     ck_assert_ptr_nonnull(strstr(hg_last_error(), "5055 bytes"));
-    struct { int at; unsigned char value; } damage[] = {{8, 0}, {11, 0x80}, {8, 7}, {12, 0}, {16, 200}, {19, 1}, {30, 1}};
+    struct { int at; unsigned char value; } damage[] = {{8, 0}, {11, 0x80}, {8, 7}, {12, 0}, {16, 200}, {19, 1},
+        {30, 1}};
     for (size_t i = 0; i < sizeof damage / sizeof *damage; i++) {
         memcpy(bad, good, sizeof bad);
         bad[damage[i].at] = (char)damage[i].value;
