@@ -8,7 +8,7 @@ static _Thread_local struct {
     char text[1024];
 } last;
 
-hg_status hg_error(hg_status code, const char *format, ...)
+hg_status (hg_error)(hg_status code, const char *format, ...)
 {
     if (last.code == HG_OK) {
         va_list args;

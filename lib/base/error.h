@@ -10,6 +10,9 @@
  * Form: "operation: what is wrong; the remedy". Use: return hg_error(HG_E_ARG, "arange: step is 0"); */
 hg_status hg_error(hg_status code, const char *format, ...) HG_PRINTF(2, 3);
 
+/* Lets the compiler see that the code comes back, so that it knows what HG_TRY leaves uninitialised: nothing. */
+#define hg_error(code, ...) (__extension__({ hg_error(code, __VA_ARGS__); (code); }))
+
 /* Runs `expr`; leaves the function with its status if that is an error. */
 #define HG_TRY(expr)                                                                                                  \
     do {                                                                                                              \

@@ -62,6 +62,9 @@ int main(void)
 {
     if (!mkdtemp(folder)) return 1;
     SRunner *runner = srunner_create(npy_suite());
+    srunner_add_suite(runner, value_suite());
+    srunner_add_suite(runner, pickle_suite());
+    srunner_add_suite(runner, pth_suite());
     srunner_set_fork_status(runner, CK_NOFORK);
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);

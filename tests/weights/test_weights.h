@@ -5,8 +5,15 @@
 #include <check.h>
 
 #include "base/error.h"
+#include "weights/value.h"
 
 Suite *npy_suite(void);
+Suite *value_suite(void);
+Suite *pickle_suite(void);
+Suite *pth_suite(void);
+
+/* Deeply equal: kinds, order, metadata, types, shapes, every bit of the data. */
+bool same_value(const hg_value *a, const hg_value *b);
 
 /* A path inside the run's own temporary folder, which main() makes and removes; valid until the next call. */
 const char *scratch(const char *name);
