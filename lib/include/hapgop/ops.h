@@ -47,7 +47,7 @@ HG_API hg_tensor *hg_where(hg_tensor *condition, hg_tensor *a, hg_tensor *b);
 HG_API hg_tensor *hg_masked_fill(hg_tensor *x, hg_tensor *mask, double value);  /* any dtype of x; bool mask broadcasts */
 HG_API hg_tensor *hg_masked_fill_(hg_tensor *x, hg_tensor *mask, double value); /* in place; returns x */
 
-/* ---- Reductions over any dims; HG_DIMS() is all of them -------------------------------------------------------- */
+/* ---- Reductions over any dims; HG_ALL is all of them -------------------------------------------------------- */
 HG_API hg_tensor *hg_sum(hg_tensor *x, hg_dims dims, bool keepdim);     /* integers and bool sum to i64 */
 HG_API hg_tensor *hg_mean(hg_tensor *x, hg_dims dims, bool keepdim);    /* of nothing: NaN */
 /* The largest (smallest) of all elements; ties share the gradient evenly; NaN wins. HG_E_SHAPE if empty. */

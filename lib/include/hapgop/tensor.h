@@ -27,21 +27,21 @@ typedef enum hg_dtype {
 HG_API const char *hg_dtype_name(hg_dtype dtype);   /* "float32" ... as PyTorch names them */
 HG_API size_t hg_dtype_size(hg_dtype dtype);
 
-/* The sizes of a tensor: HG_SHAPE(8, 3, 32, 32); HG_SHAPE() is a scalar's. */
+/* The sizes of a tensor: HG_SHAPE(8, 3, 32, 32); HG_SCALAR has no dimensions and one element. */
 typedef struct hg_shape {
     int ndim;
     int64_t size[HG_MAX_DIMS];
 } hg_shape;
-#define HG_COUNT_(...) ((int)(sizeof((int64_t[]){0, ##__VA_ARGS__}) / sizeof(int64_t)) - 1)
-#define HG_SHAPE(...) ((hg_shape){HG_COUNT_(__VA_ARGS__), {__VA_ARGS__}})
+#define HG_SHAPE(...) ((hg_shape){(int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), {__VA_ARGS__}})
+#define HG_SCALAR ((hg_shape){0, {0}})
 
-/* A set of dimensions for reductions, negative ones counting from the end: HG_DIMS(2, 3); HG_DIMS() is all of them. */
+/* A set of dimensions for reductions, negative ones counting from the end: HG_DIMS(2, 3); HG_ALL is all of them. */
 typedef struct hg_dims {
     int count;
     int dim[HG_MAX_DIMS];
 } hg_dims;
-#define HG_COUNT_INT_(...) ((int)(sizeof((int[]){0, ##__VA_ARGS__}) / sizeof(int)) - 1)
-#define HG_DIMS(...) ((hg_dims){HG_COUNT_INT_(__VA_ARGS__), {__VA_ARGS__}})
+#define HG_DIMS(...) ((hg_dims){(int)(sizeof((int[]){__VA_ARGS__}) / sizeof(int)), {__VA_ARGS__}})
+#define HG_ALL ((hg_dims){0, {0}})
 
 /* ---- Lifetimes and errors -------------------------------------------------------------------------------------
  * Operations always return a tensor. A failed one returns the error tensor, which every operation accepts and
