@@ -33,7 +33,7 @@ typedef struct plot {
     hg_axis x, y;
 } plot;
 
-/* ---- Text ---------------------------------------------------------------------------------------------------------- */
+/* ---- Text ------------------------------------------------------------------------------------------------------- */
 
 static void set_color(cairo_t *cr, uint32_t rgb, double alpha)
 {
@@ -84,7 +84,7 @@ static void draw_text(cairo_t *cr, const char *text, double x, double y, double 
     cairo_show_text(cr, line);
 }
 
-/* ---- Lines --------------------------------------------------------------------------------------------------------- */
+/* ---- Lines ------------------------------------------------------------------------------------------------------ */
 
 static uint32_t series_color(const hg_chart_panel *panel, int index)
 {
@@ -201,7 +201,7 @@ static void draw_series(const plot *g)
     cairo_restore(g->cr);
 }
 
-/* ---- Axes and legend ----------------------------------------------------------------------------------------------- */
+/* ---- Axes and legend -------------------------------------------------------------------------------------------- */
 
 static bool fit_ranges(plot *g)
 {
@@ -360,7 +360,7 @@ static hg_status draw_panel(cairo_t *cr, const hg_chart_panel *panel, rect box)
     return HG_OK;
 }
 
-/* ---- The whole ----------------------------------------------------------------------------------------------------- */
+/* ---- The whole -------------------------------------------------------------------------------------------------- */
 
 static hg_status check_panel(const hg_chart_panel *p, int index)
 {

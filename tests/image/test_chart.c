@@ -121,8 +121,9 @@ START_TEST(training_curves)
         test[i] = 90 - 25 * exp(-i / 8.0) + 0.8 * sin(i * 1.7);
     }
     ck_assert_int_eq(hg_chart_smooth(loss, N, 0.97, smooth), HG_OK);
-    hg_chart_series losses[] = {{.label = "each batch", .x = it, .y = loss, .count = N, .faint = true, .color = 0x1f77b4},
-                                {.label = "smoothed", .x = it, .y = smooth, .count = N, .color = 0x1f77b4}};
+    hg_chart_series losses[] = {
+        {.label = "each batch", .x = it, .y = loss, .count = N, .color = 0x1f77b4, .faint = true},
+        {.label = "smoothed", .x = it, .y = smooth, .count = N, .color = 0x1f77b4}};
     hg_chart_series accuracies[] = {{.label = "test set", .x = at, .y = test, .count = M, .color = 0xd62728,
                                      .dots = true}};
     hg_chart_panel panels[] = {

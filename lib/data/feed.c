@@ -1,0 +1,259 @@
+#include "data/feed.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/checked.h"
+#include "data/dataset.h"
+
+typedef struct slot {
+    float *inputs;
+    int64_t *targets;
+    bool ready;
+    hg_status status;
+    char error[1024];       /* of the worker, where status is one */
+} slot;
+
+struct hg_feed {
+    const hg_dataset *dataset;
+    int64_t batch_size, batches, item_elements;
+    int workers, started, slot_count;
+    slot *slots;
+    pthread_t *threads;
+    pid_t pid;              /* of the process that has the threads */
+
+    /* Fixed during an epoch. */
+    const int64_t *order;
+    uint64_t seed;
+
+    /* Under the lock where there are workers. */
+    pthread_mutex_t lock;
+    pthread_cond_t work, done;
+    int64_t next;           /* batch that the consumer gets next */
+    int64_t held;           /* first batch whose slot is not free: next, or next - 1 while the consumer looks at it */
+    int64_t taken;          /* batches below were taken by workers */
+    int busy;               /* workers that fill a slot */
+    bool running, stop;
+};
+
+static int64_t batch_items(const hg_feed *f, int64_t batch)
+{
+    return hg_min_i64(f->batch_size, f->dataset->length - batch * f->batch_size);
+}
+
+/* SplitMix64 (Steele, Lea, Flood 2014): far-apart numbers from neighbouring ones. */
+static uint64_t sample_seed(uint64_t seed, int64_t position)
+{
+    uint64_t z = seed + ((uint64_t)position + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+static hg_status fill_slot(const hg_feed *f, slot *s, int64_t batch)
+{
+    int64_t n = batch_items(f, batch);
+    for (int64_t i = 0; i < n; i++) {
+        int64_t position = batch * f->batch_size + i;
+        hg_sample sample = {.data = s->inputs + i * f->item_elements, .seed = sample_seed(f->seed, position)};
+        HG_TRY(hg_dataset_get(f->dataset, f->order ? f->order[position] : position, &sample));
+        s->targets[i] = sample.label;
+    }
+    return HG_OK;
+}
+
+/* ---- Workers ---------------------------------------------------------------------------------------------------- */
+
+static bool work_waits(const hg_feed *f)
+{
+    return f->running && f->taken < f->batches && f->taken < f->held + f->slot_count;
+}
+
+static void *worker(void *argument)
+{
+    hg_feed *f = argument;
+    pthread_mutex_lock(&f->lock);
+    for (;;) {
+        while (!f->stop && !work_waits(f)) pthread_cond_wait(&f->work, &f->lock);
+        if (f->stop) break;
+        int64_t batch = f->taken++;
+        slot *s = &f->slots[batch % f->slot_count];
+        f->busy++;
+        pthread_mutex_unlock(&f->lock);
+        hg_clear_error();
+        s->status = fill_slot(f, s, batch);
+        if (s->status != HG_OK) snprintf(s->error, sizeof s->error, "%s", hg_last_error());
+        pthread_mutex_lock(&f->lock);
+        f->busy--;
+        s->ready = true;
+        pthread_cond_broadcast(&f->done);
+    }
+    pthread_mutex_unlock(&f->lock);
+    return NULL;
+}
+
+/* Workers leave the program's signals to the program's threads. */
+static hg_status start_workers(hg_feed *f)
+{
+    if (f->started == f->workers) return HG_OK;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = 0;
+    while (!failed && f->started < f->workers) {
+        failed = pthread_create(&f->threads[f->started], NULL, worker, f);
+        if (!failed) f->started++;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!failed) return HG_OK;
+    return hg_error(HG_E_MEMORY, "loader: cannot start worker %d of %d: %s; use fewer workers", f->started + 1,
+                    f->workers, strerror(failed));
+}
+
+/* ---- The consumer ----------------------------------------------------------------------------------------------- */
+
+hg_status hg_feed_begin(hg_feed *f, const int64_t *order, uint64_t seed, int64_t first)
+{
+    if (f->pid != getpid())
+        return hg_error(HG_E_STATE, "loader: its threads stayed in the process before the fork; make a new loader");
+    hg_feed_stop(f);
+    HG_TRY(start_workers(f));
+    pthread_mutex_lock(&f->lock);
+    f->order = order;
+    f->seed = seed;
+    f->next = f->held = f->taken = first;
+    for (int i = 0; i < f->slot_count; i++) f->slots[i].ready = false;
+    f->running = true;
+    pthread_cond_broadcast(&f->work);
+    pthread_mutex_unlock(&f->lock);
+    return HG_OK;
+}
+
+/* Frees the slot that the consumer held and waits for the next one. */
+static slot *wait_for_slot(hg_feed *f)
+{
+    slot *s = &f->slots[f->next % f->slot_count];
+    pthread_mutex_lock(&f->lock);
+    if (f->held < f->next) {
+        f->slots[f->held % f->slot_count].ready = false;
+        f->held = f->next;
+        pthread_cond_broadcast(&f->work);
+    }
+    while (!s->ready) pthread_cond_wait(&f->done, &f->lock);
+    f->next++;
+    pthread_mutex_unlock(&f->lock);
+    return s;
+}
+
+hg_status hg_feed_next(hg_feed *f, hg_host_batch *batch)
+{
+    *batch = (hg_host_batch){0};
+    if (f->pid != getpid())
+        return hg_error(HG_E_STATE, "loader: its threads stayed in the process before the fork; make a new loader");
+    if (!f->running || f->next >= f->batches) {
+        hg_feed_stop(f);
+        return HG_END;
+    }
+    int64_t index = f->next;
+    slot *s;
+    if (f->workers) {
+        s = wait_for_slot(f);
+        if (s->status != HG_OK) hg_error(s->status, "%s", s->error);
+    } else {
+        s = &f->slots[0];
+        s->status = fill_slot(f, s, f->next++);
+    }
+    if (s->status != HG_OK) {
+        hg_status status = s->status;
+        hg_feed_stop(f);
+        return status;
+    }
+    *batch = (hg_host_batch){s->inputs, s->targets, batch_items(f, index)};
+    return HG_OK;
+}
+
+void hg_feed_stop(hg_feed *f)
+{
+    if (f->pid != getpid()) return;
+    pthread_mutex_lock(&f->lock);
+    f->running = false;
+    while (f->busy) pthread_cond_wait(&f->done, &f->lock);
+    pthread_mutex_unlock(&f->lock);
+}
+
+int64_t hg_feed_batches(const hg_feed *f)
+{
+    return f->batches;
+}
+
+/* ---- Making and freeing ----------------------------------------------------------------------------------------- */
+
+static hg_status make_slots(hg_feed *f, int64_t rows, int prefetch)
+{
+    int64_t slots = f->workers ? (int64_t)f->workers * prefetch + 1 : 1, bytes;
+    if (slots > hg_max_i64(f->batches, 1)) slots = hg_max_i64(f->batches, 1);
+    if (!hg_mul_i64(rows, f->item_elements * (int64_t)sizeof(float), &bytes) || bytes > (int64_t)(SIZE_MAX / 2))
+        return hg_error(HG_E_MEMORY, "loader: a batch of %lld items of %lld values is too large; use a smaller "
+                        "batch_size", (long long)rows, (long long)f->item_elements);
+    f->slots = calloc((size_t)slots, sizeof *f->slots);
+    f->threads = calloc((size_t)f->workers + 1, sizeof *f->threads);
+    if (!f->slots || !f->threads) return hg_error(HG_E_MEMORY, "loader: out of memory");
+    f->slot_count = (int)slots;
+    for (int i = 0; i < f->slot_count; i++) {
+        f->slots[i].inputs = malloc((size_t)bytes + 1);
+        f->slots[i].targets = malloc((size_t)rows * sizeof(int64_t) + 1);
+        if (!f->slots[i].inputs || !f->slots[i].targets)
+            return hg_error(HG_E_MEMORY, "loader: out of memory for %lld batches of %lld bytes; use a smaller "
+                            "batch_size, fewer workers or a smaller prefetch_factor", (long long)slots,
+                            (long long)bytes);
+    }
+    return HG_OK;
+}
+
+hg_feed *hg_feed_new(const hg_dataset *dataset, int64_t batch_size, bool drop_last, int workers, int prefetch)
+{
+    hg_feed *f = calloc(1, sizeof *f);
+    if (!f) {
+        hg_error(HG_E_MEMORY, "loader: out of memory");
+        return NULL;
+    }
+    int64_t rows = hg_min_i64(batch_size, dataset->length);
+    f->dataset = dataset;
+    f->batch_size = batch_size;
+    f->batches = dataset->length / batch_size + (!drop_last && dataset->length % batch_size);
+    f->item_elements = hg_item_elements(&dataset->item);
+    f->workers = workers;
+    f->pid = getpid();
+    pthread_mutex_init(&f->lock, NULL);
+    pthread_cond_init(&f->work, NULL);
+    pthread_cond_init(&f->done, NULL);
+    if (make_slots(f, rows, prefetch) == HG_OK) return f;
+    hg_feed_free(f);
+    return NULL;
+}
+
+void hg_feed_free(hg_feed *f)
+{
+    if (!f) return;
+    if (f->pid == getpid()) {   /* in a forked child there are no threads, and the lock may be held for ever */
+        pthread_mutex_lock(&f->lock);
+        f->stop = true;
+        pthread_cond_broadcast(&f->work);
+        pthread_mutex_unlock(&f->lock);
+        for (int i = 0; i < f->started; i++) pthread_join(f->threads[i], NULL);
+        pthread_mutex_destroy(&f->lock);
+        pthread_cond_destroy(&f->work);
+        pthread_cond_destroy(&f->done);
+    }
+    for (int i = 0; i < f->slot_count; i++) {
+        free(f->slots[i].inputs);
+        free(f->slots[i].targets);
+    }
+    free(f->slots);
+    free(f->threads);
+    free(f);
+}

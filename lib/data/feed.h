@@ -1,0 +1,36 @@
+/* Fetches the items of an epoch into host batches, in the caller's thread or ahead of it in worker threads. Knows no
+ * device. One thread uses a feed.
+ *
+ * The batches lie in a ring of slots: batch b in slot b % slots. A worker takes the lowest batch that nobody has taken
+ * and whose slot is free, fills it without the lock, and marks it ready; the consumer waits for the one that is next.
+ * So the order and the contents do not depend on the number of workers. */
+#ifndef HG_DATA_FEED_H
+#define HG_DATA_FEED_H
+
+#include "hapgop/data.h"
+
+typedef struct hg_feed hg_feed;
+
+typedef struct hg_host_batch {
+    const float *inputs;        /* size x item */
+    const int64_t *targets;     /* size */
+    int64_t size;
+} hg_host_batch;
+
+/* The dataset's items must be f32. batch_size and prefetch >= 1, workers >= 0. NULL with an error. */
+hg_feed *hg_feed_new(const hg_dataset *dataset, int64_t batch_size, bool drop_last, int workers, int prefetch);
+void hg_feed_free(hg_feed *feed);
+int64_t hg_feed_batches(const hg_feed *feed);
+
+/* Begins an epoch at batch `first`. `order` gives the index of each item, NULL: 0, 1, 2, ...; it is read until the
+ * epoch is over. `seed` makes the samples' seeds. Threads are started here when first needed. */
+hg_status hg_feed_begin(hg_feed *feed, const int64_t *order, uint64_t seed, int64_t first);
+
+/* The next batch, good until the next call; HG_END behind the last one. An item's error, with its text, whichever
+ * thread it came from. */
+hg_status hg_feed_next(hg_feed *feed, hg_host_batch *batch);
+
+/* Leaves the epoch: when it returns nobody reads `order`. */
+void hg_feed_stop(hg_feed *feed);
+
+#endif
