@@ -126,7 +126,8 @@ static hg_status push_string(pickle_reader *r, int length_bytes)
     const unsigned char *text;
     HG_TRY(take_uint(r, length_bytes, &length));
     HG_TRY(take(r, length, &text));
-    if (!hg_is_utf8((const char *)text, (size_t)length)) return pickle_damaged(r, "a string is not UTF-8, or has a NUL");
+    if (!hg_is_utf8((const char *)text, (size_t)length))
+        return pickle_damaged(r, "a string is not UTF-8, or has a NUL");
     pickle_node *node;
     HG_TRY(pickle_push(r, PICKLE_STRING, &node));
     node->text = (const char *)text;

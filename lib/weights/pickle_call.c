@@ -56,8 +56,8 @@ hg_status pickle_global(pickle_reader *r, const char *module, size_t module_leng
     }
     for (size_t i = 0; i < n; i++)
         if (name[i] < ' ' || name[i] > '~') name[i] = '?';
-    return hg_error(HG_E_FORMAT, "%s: holds the Python object %s, which only Python can make; if this is a whole model, "
-                    "save model.state_dict() instead, else leave the object out", r->name, name);
+    return hg_error(HG_E_FORMAT, "%s: holds the Python object %s, which only Python can make; if this is a whole "
+                    "model, save model.state_dict() instead, else leave the object out", r->name, name);
 }
 
 /* The nodes of a tuple's items, if it is a tuple with at least `least` and at most `most`. */

@@ -93,7 +93,8 @@ static hg_status find_pickle(reader *r)
 }
 
 /* PREFIX + name of `length` bytes; *found false if there is no such entry. */
-static hg_status locate(reader *r, const char *folder, const char *name, size_t length, bool *found, zip_uint64_t *entry)
+static hg_status locate(reader *r, const char *folder, const char *name, size_t length, bool *found,
+                        zip_uint64_t *entry)
 {
     hg_str s = {0};
     hg_str_add(&s, "%s%s", r->prefix, folder);

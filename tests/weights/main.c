@@ -40,7 +40,7 @@ void limit_disk(size_t bytes)
     signal(SIGXFSZ, SIG_IGN);
     getrlimit(RLIMIT_FSIZE, &before);
     struct rlimit now = {bytes, before.rlim_max};
-    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &now), 0);
+    setrlimit(RLIMIT_FSIZE, &now);
 }
 
 void lift_disk_limit(void)

@@ -175,9 +175,8 @@ START_TEST(a_full_disk_keeps_the_old_file)
     float one = 1;
     hg_array small = {HG_ARRAY_F32, (hg_shape){0}, &one, true}, large = {HG_ARRAY_F32, HG_SHAPE(100000), big, true}, b;
     succeeds(hg_npy_write(scratch("full.npy"), &small));
-    limit_disk(50000);
-    fails_with(hg_npy_write(scratch("full.npy"), &large), HG_E_IO, "what was there before is kept");
-    lift_disk_limit();
+    fails_with(on_a_full_disk(50000, hg_npy_write(scratch("full.npy"), &large)), HG_E_IO,
+               "what was there before is kept");
     succeeds(hg_npy_read(scratch("full.npy"), &b));
     ck_assert(*(float *)b.data == 1);
     hg_array_free(&b);

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "weights/pth.h"
+#include "weights/zip_write.h"
 
 static hg_value *read_fixture(const char *name)
 {
@@ -309,9 +310,8 @@ START_TEST(a_full_disk_keeps_the_old_file)
     succeeds(hg_value_append(v, hg_value_array(&a)));
     succeeds(hg_pth_write(scratch("full.pth"), old));
     for (size_t room = 0; room < 120000; room = room * 2 + 50) {
-        limit_disk(room);
-        fails_with(hg_pth_write(scratch("full.pth"), v), HG_E_IO, "what was there before is kept");
-        lift_disk_limit();
+        fails_with(on_a_full_disk(room, hg_pth_write(scratch("full.pth"), v)), HG_E_IO,
+                   "what was there before is kept");
         succeeds(hg_pth_read(scratch("full.pth"), &w));
         ck_assert(same_value(old, w));
         hg_value_free(w);
@@ -366,6 +366,47 @@ START_TEST(a_wrong_bit_is_never_taken_for_weights)
 }
 END_TEST
 
+#define TENSOR(type, count, size, stride)                                                                             \
+    "ctorch._utils\n_rebuild_tensor_v2\n((X\7\0\0\0storagectorch\n" type "\nX\1\0\0\0000X\3\0\0\0cpu" count         \
+    "tQK\0" size "\x85" stride "\x85\x89Nt" "R"
+
+/* A file with this pickle and one storage of 8 bytes. */
+static void write_pickle(const char *path, const char *pickle, size_t size, const char *second)
+{
+    hg_zip_writer z;
+    succeeds(hg_zip_begin(&z, path));
+    succeeds(hg_zip_add(&z, "x/data.pkl", pickle, size));
+    succeeds(hg_zip_add(&z, "x/data/0", "\0\0\0\0\0\0\x80\x3f", 8));
+    if (second) succeeds(hg_zip_add(&z, second, "", 0));
+    succeeds(hg_zip_finish(&z));
+}
+
+START_TEST(contradictions_between_pickle_and_zip_are_refused)
+{
+    static const char fine[] = "\x80\2" TENSOR("FloatStorage", "K\2", "K\2", "K\1") ".",
+                      large[] = "\x80\2" TENSOR("FloatStorage", "K\2", "\x8a\x05\0\0\0\0\1", "K\0") ".",
+                      wrong[] = "\x80\2" TENSOR("FloatStorage", "K\3", "K\2", "K\1") ".",
+                      types[] = "\x80\2(" TENSOR("FloatStorage", "K\2", "K\2", "K\1")
+                                TENSOR("IntStorage", "K\2", "K\2", "K\1") "t.",
+                      huge[] = "\x80\2" TENSOR("FloatStorage", "\x8a\x08\0\0\0\0\0\0\0\x40", "K\2", "K\1") ".";
+    hg_value *v;
+    write_pickle(scratch("a.pth"), fine, sizeof fine - 1, NULL);
+    succeeds(hg_pth_read(scratch("a.pth"), &v));
+    check_floats(v, SIZES(2), FLOATS(0, 1));
+    hg_value_free(v);
+    write_pickle(scratch("a.pth"), large, sizeof large - 1, NULL);
+    fails_with(hg_pth_read(scratch("a.pth"), &v), HG_E_FORMAT, "many times the file's size");
+    write_pickle(scratch("a.pth"), wrong, sizeof wrong - 1, NULL);
+    fails_with(hg_pth_read(scratch("a.pth"), &v), HG_E_FORMAT, "its size is not what the pickle says");
+    write_pickle(scratch("a.pth"), huge, sizeof huge - 1, NULL);
+    fails_with(hg_pth_read(scratch("a.pth"), &v), HG_E_FORMAT, "its size is not what the pickle says");
+    write_pickle(scratch("a.pth"), types, sizeof types - 1, NULL);
+    fails_with(hg_pth_read(scratch("a.pth"), &v), HG_E_FORMAT, "two tensors disagree about its type");
+    write_pickle(scratch("a.pth"), fine, sizeof fine - 1, "y/data.pkl");
+    fails_with(hg_pth_read(scratch("a.pth"), &v), HG_E_FORMAT, "several data.pkl");
+}
+END_TEST
+
 Suite *pth_suite(void)
 {
     Suite *suite = suite_create("pth");
@@ -382,6 +423,7 @@ Suite *pth_suite(void)
     tcase_add_test(tests, what_cannot_be_written_is_said);
     tcase_add_test(tests, a_full_disk_keeps_the_old_file);
     tcase_add_test(tests, a_file_cut_anywhere_is_refused);
+    tcase_add_test(tests, contradictions_between_pickle_and_zip_are_refused);
     tcase_add_test(tests, a_wrong_bit_is_never_taken_for_weights);
     suite_add_tcase(suite, tests);
     return suite;

@@ -22,9 +22,17 @@ const char *fixture(const char *name);
 
 void write_bytes(const char *path, const void *bytes, size_t size);
 
-/* Limits the size of files to `bytes`, as a full disk would; lift_disk_limit() ends it. */
+/* The value of `call`, made while no file may grow beyond `bytes`, as on a full disk. Check itself writes a file at
+ * each assertion, so that none may be inside. */
 void limit_disk(size_t bytes);
 void lift_disk_limit(void);
+#define on_a_full_disk(bytes, call)                                                                                   \
+    __extension__({                                                                                                   \
+        limit_disk(bytes);                                                                                            \
+        hg_status result_ = (call);                                                                                   \
+        lift_disk_limit();                                                                                            \
+        result_;                                                                                                      \
+    })
 
 /* The call fails with this code and its message has this text; the error is cleared before and after. */
 #define fails_with(call, code, text)                                                                                  \

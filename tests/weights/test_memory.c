@@ -1,0 +1,145 @@
+/* Memory runs out at every allocation of readers and writers in turn: each time the error says so, and nothing leaks
+ * (the sanitizers look). The program is linked so that the library's calls of malloc and its kin come here. */
+#include <check.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "weights/npy.h"
+#include "weights/pth.h"
+
+static long left = -1;      /* allocations until one fails; negative: none does */
+
+static bool fails(void)
+{
+    return left >= 0 && left-- == 0;
+}
+
+#define WRAP(type, name, parameters, ...)                                                                             \
+    type __real_##name parameters;                                                                                    \
+    type __wrap_##name parameters;                                                                                    \
+    type __wrap_##name parameters                                                                                     \
+    {                                                                                                                 \
+        return fails() ? NULL : __real_##name(__VA_ARGS__);                                                           \
+    }
+
+WRAP(void *, malloc, (size_t size), size)
+WRAP(void *, calloc, (size_t count, size_t size), count, size)
+WRAP(void *, realloc, (void *p, size_t size), p, size)
+WRAP(void *, reallocarray, (void *p, size_t count, size_t size), p, count, size)
+WRAP(char *, strdup, (const char *text), text)
+WRAP(char *, strndup, (const char *text, size_t size), text, size)
+
+static char path[] = "/tmp/hapgop-memory-XXXXXX";
+
+/* What is run asserts nothing: Check's own allocations would be counted. */
+static hg_status read_pth(const char *file)
+{
+    hg_value *v;
+    hg_status status = hg_pth_read(file, &v);
+    if ((status == HG_OK) != (v != NULL)) return HG_END;
+    hg_value_free(v);
+    return status;
+}
+
+static hg_value *document;
+
+static hg_status write_pth(const char *file)
+{
+    return hg_pth_write(file, document);
+}
+
+static hg_status read_npy(const char *file)
+{
+    hg_array a;
+    hg_status status = hg_npy_read(file, &a);
+    hg_array_free(&a);
+    return status;
+}
+
+static float pair[2] = {1, 2};
+
+static hg_status write_npy(const char *file)
+{
+    hg_array a = {HG_ARRAY_F32, HG_SHAPE(2), pair, true};
+    return hg_npy_write(file, &a);
+}
+
+static hg_status make_document(const char *file)
+{
+    (void)file;
+    hg_array a = {HG_ARRAY_F32, HG_SHAPE(2), pair, true};
+    hg_value *d = hg_value_ordered_dict(), *l = hg_value_list();
+    hg_status status = hg_value_set(d, "list", l);      /* owns the list, or has freed it */
+    if (status == HG_OK) status = hg_value_append(l, hg_value_string("x"));
+    if (status == HG_OK) status = hg_value_set(d, "array", hg_value_array(&a));
+    if (status == HG_OK) status = hg_value_set_at(d, 3, hg_value_double(1));
+    if (status == HG_OK) status = hg_value_set_metadata(d, hg_value_dict());
+    hg_value_free(d);
+    return status;
+}
+
+/* Runs it with the first allocation failing, the second, and so on until none is left to fail. */
+static void run_out(hg_status (*run)(const char *), const char *file, long least)
+{
+    for (long n = 0;; n++) {
+        left = n;
+        hg_status status = run(file);
+        bool reached = left < 0;
+        left = -1;
+        if (!reached) {
+            ck_assert_msg(status == HG_OK, "%s", hg_last_error());
+            ck_assert_int_ge(n, least);
+            return;
+        }
+        ck_assert_int_eq(status, HG_E_MEMORY);
+        ck_assert_msg(strstr(hg_last_error(), "out of memory"), "%s", hg_last_error());
+        hg_clear_error();
+    }
+}
+
+START_TEST(readers_survive)
+{
+    run_out(read_pth, TEST_DATA "/checkpoint.pth", 100);
+    run_out(read_pth, TEST_DATA "/views.pth", 30);
+}
+END_TEST
+
+START_TEST(writers_survive)
+{
+    ck_assert_int_eq(hg_pth_read(TEST_DATA "/checkpoint.pth", &document), HG_OK);
+    run_out(write_pth, path, 20);
+    run_out(read_pth, path, 100);
+    hg_value_free(document);
+    run_out(write_npy, path, 2);
+    run_out(read_npy, path, 2);
+}
+END_TEST
+
+START_TEST(makers_survive)
+{
+    run_out(make_document, NULL, 8);
+}
+END_TEST
+
+int main(void)
+{
+    int file = mkstemp(path);
+    if (file < 0) return 1;
+    close(file);
+    Suite *suite = suite_create("memory");
+    TCase *tests = tcase_create("memory");
+    tcase_add_test(tests, readers_survive);
+    tcase_add_test(tests, writers_survive);
+    tcase_add_test(tests, makers_survive);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_NOFORK);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    unlink(path);
+    return failed != 0;
+}
