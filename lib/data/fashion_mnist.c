@@ -85,14 +85,18 @@ static hg_status look_into(const char *folder, bool train, files *f)
 
 static hg_status find_files(const char *const *folders, int count, bool train, files *f)
 {
-    hg_str searched = {0};
-    hg_status status = HG_END;
-    for (int i = 0; i < count && status == HG_END; i++) {
+    for (int i = 0; i < count; i++) {
         if (!folders[i] || !*folders[i]) continue;
-        status = look_into(folders[i], train, f);
-        hg_str_add(&searched, "%s%s", searched.length ? ", " : "", folders[i]);
+        hg_status status = look_into(folders[i], train, f);
+        if (status != HG_END) return status;
     }
-    if (status == HG_END)
+    hg_str searched = {0};
+    for (int i = 0; i < count; i++)
+        if (folders[i] && *folders[i]) hg_str_add(&searched, "%s%s", searched.length ? ", " : "", folders[i]);
+    hg_status status;
+    if (searched.failed)
+        status = hg_error(HG_E_MEMORY, "fashion_mnist: out of memory");
+    else
         status = hg_error(HG_E_IO, "fashion_mnist: no files found; install the Debian package dataset-fashion-mnist, "
                           "or put train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and "
                           "t10k-labels-idx1-ubyte (or each with .gz) into one of the folders searched: %s",

@@ -1,14 +1,15 @@
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "support.h"
 #include "hapgop/data.h"
 
 Suite *transform_suite(void);
 Suite *idx_suite(void);
 Suite *feed_suite(void);
+Suite *loader_suite(void);
 
 /* The thread's error has this code and all of these words (NULL ends them); it is cleared. */
 #define ck_assert_error(code, ...)                                                                                     \

@@ -1,4 +1,4 @@
-/* The data room: transforms, IDX files, Fashion-MNIST, fetching. */
+/* The data room: transforms, IDX files, Fashion-MNIST, fetching, the loader. */
 #include "test_data.h"
 
 typedef struct numbers_self {
@@ -33,12 +33,6 @@ hg_dataset *numbers(int64_t n, int64_t bad)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(transform_suite());
-    srunner_add_suite(runner, idx_suite());
-    srunner_add_suite(runner, feed_suite());
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    Suite *suites[] = {transform_suite(), idx_suite(), feed_suite(), loader_suite()};
+    return test_main("data", suites, (int)(sizeof suites / sizeof *suites));
 }
