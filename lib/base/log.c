@@ -23,7 +23,7 @@ static bool asked(const char *topic)
     return false;
 }
 
-bool hg_logs(const char *topic)
+bool hg_log_wanted(const char *topic)
 {
     return callback || asked(topic);
 }
@@ -38,9 +38,9 @@ static void say(const char *topic, const char *format, va_list args)
     pthread_mutex_unlock(&lock);
 }
 
-void hg_log(const char *topic, const char *format, ...)
+void hg_log_message(const char *topic, const char *format, ...)
 {
-    if (!hg_logs(topic)) return;
+    if (!hg_log_wanted(topic)) return;
     va_list args;
     va_start(args, format);
     say(topic, format, args);

@@ -15,6 +15,13 @@
 
 enum { FORMAT = 1, LIMIT = 256 << 20 };
 
+/* Before the binary in its file: drivers crash on a damaged one, so it is checked before they see it. */
+struct header {
+    char magic[8];
+    uint64_t size, sum;
+};
+static const char magic[8] = "hapgop1";
+
 static bool wanted(const hg_device *dev)
 {
     const char *forced = getenv("HAPGOP_CACHE");
@@ -26,6 +33,13 @@ static uint64_t hash(uint64_t h, const char *text)
 {
     for (; *text; text++) h = (h ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
     return (h ^ 0xff) * UINT64_C(0x100000001b3);    /* so that "ab","c" and "a","bc" differ */
+}
+
+static uint64_t sum_of(const unsigned char *bytes, size_t size)
+{
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < size; i++) h = (h ^ bytes[i]) * UINT64_C(0x100000001b3);
+    return h;
 }
 
 /* Everything that the binary depends on, in 128 bits of name; and the folder. False if there is no place for it. */
@@ -57,8 +71,11 @@ cl_program hg_cache_load(hg_device *dev, const hg_source *source, const char *op
         return NULL;
     }
     cl_program program = NULL;
-    if (size) {
-        const unsigned char *binary = bytes;
+    struct header header = {0};
+    if (size > sizeof header) memcpy(&header, bytes, sizeof header);
+    const unsigned char *binary = (unsigned char *)bytes + sizeof header;
+    size -= sizeof header;
+    if (!memcmp(header.magic, magic, sizeof magic) && header.size == size && header.sum == sum_of(binary, size)) {
         cl_int state, code;
         program = clCreateProgramWithBinary(dev->context, 1, &dev->id, &size, &binary, &state, &code);
         if (code != CL_SUCCESS || state != CL_SUCCESS) {
@@ -117,13 +134,16 @@ static void shrink(const char *folder)
     closedir(dir);
 }
 
-static void write_entry(const char *path, const void *bytes, size_t size)
+static void write_entry(const char *path, const unsigned char *bytes, size_t size)
 {
+    struct header header = {.size = size, .sum = sum_of(bytes, size)};
+    memcpy(header.magic, magic, sizeof magic);
     char folder[3100];
     snprintf(folder, sizeof folder, "%s", path);
     *strrchr(folder, '/') = 0;
     hg_new_file f;
     if (hg_make_folders(folder) != HG_OK || hg_new_file_open(&f, path) != HG_OK) return;
+    fwrite(&header, sizeof header, 1, f.stream);
     fwrite(bytes, 1, size, f.stream);
     if (hg_new_file_commit(&f) == HG_OK) shrink(folder);
 }
@@ -139,7 +159,7 @@ void hg_cache_store(hg_device *dev, const hg_source *source, const char *options
         bool clean = hg_last_status() == HG_OK;
         write_entry(path, bytes, size);
         if (clean) hg_clear_error();
-        hg_log("build", "kept %s in %s", source->name, path);
+        hg_log_message("build", "kept %s in %s", source->name, path);
     }
     free(bytes);
 }

@@ -73,7 +73,7 @@ static hg_status finish_opening(hg_device *dev)
         HG_TRY(hg_profile_begin(dev));
         dev->profile.at_close = true;
     }
-    hg_log("device", "opened %s / %s (%s class)", dev->info.platform, dev->info.name, hg_is_cpu(dev) ? "CPU" : "GPU");
+    hg_log_message("device", "opened %s / %s (%s class)", dev->info.platform, dev->info.name, hg_is_cpu(dev) ? "CPU" : "GPU");
     return HG_OK;
 }
 

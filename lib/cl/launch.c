@@ -75,8 +75,8 @@ hg_status hg_launch(hg_device *dev, const hg_source *source, const char *options
         if (!range.global[d]) return HG_OK;
     bool outermost;
     HG_TRY(hg_device_enter(dev, &outermost));
-    if (hg_logs("launch"))
-        hg_log("launch", "%s.%s %zux%zux%zu / %zux%zux%zu %s", source->name, name, range.global[0], range.global[1],
+    if (hg_log_wanted("launch"))
+        hg_log_message("launch", "%s.%s %zux%zux%zu / %zux%zux%zu %s", source->name, name, range.global[0], range.global[1],
                range.global[2], range.local[0], range.local[1], range.local[2], options ? options : "");
     hg_status status = enqueue(dev, source, options, name, &range, args, nargs);
     hg_device_leave(dev, outermost);

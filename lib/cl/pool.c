@@ -121,7 +121,7 @@ static hg_block *allocate(hg_pool *pool, size_t size, size_t asked)
     }
     *block = (hg_block){.mem = mem, .size = size};
     pool->held += size;
-    hg_log("memory", "allocated %zu bytes, %llu held", size, (unsigned long long)pool->held);
+    hg_log_message("memory", "allocated %zu bytes, %llu held", size, (unsigned long long)pool->held);
     return block;
 }
 

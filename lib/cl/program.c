@@ -73,7 +73,7 @@ static void report_build(hg_device *dev, cl_program program, const hg_source *so
     clGetProgramBuildInfo(program, dev->id, CL_PROGRAM_BUILD_LOG, 0, NULL, &size);
     char *text = calloc(1, size + 1);
     if (text) clGetProgramBuildInfo(program, dev->id, CL_PROGRAM_BUILD_LOG, size, text, NULL);
-    hg_log("build", "%s (%s): %s", source->name, options, text ? text : "");
+    hg_log_message("build", "%s (%s): %s", source->name, options, text ? text : "");
     const char *start = text ? strstr(text, "error:") : NULL;
     hg_error(HG_E_DRIVER, "kernel file %s does not build on %s (options %s): %s: %.400s", source->name, dev->info.name,
              options, hg_cl_name(code), start ? start : text ? text : "");
@@ -103,7 +103,7 @@ static cl_program build(hg_device *dev, const hg_source *source, const char *opt
         hg_cache_store(dev, source, options, program);
     }
     clock_gettime(CLOCK_MONOTONIC, &b);
-    hg_log("build", "%s%s in %.3f s (%s)", source->name, cached ? " from the cache" : "",
+    hg_log_message("build", "%s%s in %.3f s (%s)", source->name, cached ? " from the cache" : "",
            (double)(b.tv_sec - a.tv_sec) + 1e-9 * (double)(b.tv_nsec - a.tv_nsec), options);
     return program;
 }

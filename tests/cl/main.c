@@ -1,0 +1,12 @@
+#include "suites.h"
+
+int main(void)
+{
+    Suite *suites[] = {
+        device_suite(),
+        memory_suite(),
+        program_suite(),
+        wrap_suite(),
+    };
+    return test_main("cl", suites, (int)(sizeof suites / sizeof *suites));
+}
