@@ -56,7 +56,8 @@ static hg_status enqueue(hg_device *dev, const hg_source *source, const char *op
     if (!kernel) return hg_last_status();
     HG_TRY(set_arguments(kernel, name, args, nargs));
     cl_event event = NULL;
-    cl_int code = clEnqueueNDRangeKernel(dev->queue, kernel, range->dims, NULL, range->global, range->local, 0, NULL,
+    cl_int code = clEnqueueNDRangeKernel(dev->queue, kernel, range->dims, NULL, range->global,
+                                         range->local[0] ? range->local : NULL, 0, NULL,
                                          dev->profile.on ? &event : NULL);
     if (code != CL_SUCCESS) {
         char what[160];

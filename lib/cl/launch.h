@@ -38,7 +38,7 @@ static inline hg_arg hg_arg_real(bool is_f64, double v)
 
 typedef struct hg_range {
     cl_uint dims;
-    size_t global[3], local[3];     /* global is a multiple of local */
+    size_t global[3], local[3];     /* global is a multiple of local; local[0] = 0: the driver chooses */
 } hg_range;
 
 /* For kernels that use HG_FOR(i, n) of common.clh. */

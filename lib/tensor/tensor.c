@@ -8,7 +8,7 @@
 /* refs never reaches zero: retain and release leave it alone. */
 static hg_tensor error_tensor;
 
-hg_tensor *hg_failed(void)
+hg_tensor *hg_error_tensor(void)
 {
     return &error_tensor;
 }

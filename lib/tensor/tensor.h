@@ -34,7 +34,10 @@ struct hg_tensor {
 /* Keeps the error "operation: what is wrong; the remedy" and returns the error tensor. */
 hg_tensor *hg_fail(hg_status code, const char *format, ...) HG_PRINTF(2, 3);
 /* The error tensor, for an error that is already kept. */
-hg_tensor *hg_failed(void);
+static inline hg_tensor *hg_failed(void)
+{
+    return hg_error_tensor();
+}
 
 /* A contiguous, uninitialised tensor; a view on `base`'s storage. Both go to the open scope, or to the caller. */
 hg_tensor *hg_new_tensor(hg_device *dev, hg_dtype dtype, int ndim, const int64_t *size);

@@ -50,6 +50,7 @@ typedef struct hg_dims {
  * A result carries one reference. With a scope open (of this thread) the scope holds it and drops it at its end;
  * with none the caller holds it and gives it back with hg_release(). */
 HG_API bool hg_ok(const hg_tensor *t);              /* false for the error tensor and for NULL */
+HG_API hg_tensor *hg_error_tensor(void);            /* for operations of one's own that fail */
 HG_API hg_scope *hg_scope_begin(hg_device *dev);    /* never NULL; `dev` is only a hint and may be NULL */
 HG_API void hg_scope_end(hg_scope *s);              /* also ends scopes left open inside it */
 /* Ends the scope, but moves `t` out to the enclosing scope, or to the caller if there is none. Returns `t`. */
@@ -131,6 +132,31 @@ HG_API hg_status hg_randperm(hg_device *dev, int64_t n, int64_t *out);  /* to ho
 /* The generator's state as bytes, for checkpoints: returns its size; writes it if `out` is not NULL. */
 HG_API size_t hg_rng_get_state(hg_device *dev, void *out);
 HG_API hg_status hg_rng_set_state(hg_device *dev, const void *state, size_t size);
+
+/* ---- Kernels of one's own ----------------------------------------------------------------------------------------
+ * Builds `source` (OpenCL C; once for each device, text and options) and queues its kernel. For an operation with a
+ * gradient see hg_record_custom() in autograd.h. A tensor argument is two arguments of the kernel: __global TYPE *x,
+ * long x_offset (in elements; strides are hg_stride's). `local` may be NULL: the driver chooses.
+ * Errors: HG_E_DRIVER with the compiler's words, or naming the argument that does not fit. */
+typedef struct hg_kernel_arg {
+    enum { HG_KERNEL_TENSOR, HG_KERNEL_INT, HG_KERNEL_LONG, HG_KERNEL_FLOAT, HG_KERNEL_DOUBLE, HG_KERNEL_LOCAL } kind;
+    union {
+        hg_tensor *tensor;
+        int32_t i;
+        int64_t l;
+        float f;
+        double d;
+        size_t bytes;           /* of local memory */
+    } value;
+} hg_kernel_arg;
+#define HG_TENSOR_ARG(t) ((hg_kernel_arg){HG_KERNEL_TENSOR, {.tensor = (t)}})
+#define HG_INT_ARG(v) ((hg_kernel_arg){HG_KERNEL_INT, {.i = (v)}})
+#define HG_LONG_ARG(v) ((hg_kernel_arg){HG_KERNEL_LONG, {.l = (v)}})
+#define HG_FLOAT_ARG(v) ((hg_kernel_arg){HG_KERNEL_FLOAT, {.f = (v)}})
+#define HG_DOUBLE_ARG(v) ((hg_kernel_arg){HG_KERNEL_DOUBLE, {.d = (v)}})
+#define HG_LOCAL_ARG(n) ((hg_kernel_arg){HG_KERNEL_LOCAL, {.bytes = (n)}})
+HG_API hg_status hg_run_kernel(hg_device *dev, const char *source, const char *options, const char *kernel, int dims,
+                               const size_t *global, const size_t *local, const hg_kernel_arg *args, int nargs);
 
 /* ---- Printing ----------------------------------------------------------------------------------------------------
  * The text that torch's print() and NumPy's print() give for the same values. free() it; NULL on failure. */
