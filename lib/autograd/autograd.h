@@ -40,6 +40,10 @@ hg_tensor *hg_record_inplace(hg_tensor *x, const hg_op *op, hg_tensor **inputs, 
 int hg_node_input_ndim(const hg_node *node, int input);
 const int64_t *hg_node_input_size(const hg_node *node, int input);
 
+/* hg_add_grad_hook for data that the hook owns: `destroy` is called with it when the hook goes, and at once if this
+ * fails. */
+hg_hook *hg_add_owning_grad_hook(hg_tensor *t, hg_grad_hook_fn fn, void *user, void (*destroy)(void *user));
+
 /* The node's name, NULL for a leaf: print shows grad_fn=<NAME>. */
 const char *hg_grad_fn_name(const hg_tensor *t);
 

@@ -22,16 +22,22 @@ bool hg_grad_enabled(void)
 
 /* ---- hooks ---- */
 
+static void free_hook(hg_hook *hook)
+{
+    if (hook->destroy) hook->destroy(hook->user);
+    free(hook);
+}
+
 static void free_hooks(hg_hook *hook)
 {
     while (hook) {
         hg_hook *next = hook->next;
-        free(hook);
+        free_hook(hook);
         hook = next;
     }
 }
 
-hg_hook *hg_add_grad_hook(hg_tensor *t, hg_grad_hook_fn fn, void *user)
+static hg_hook *add_hook(hg_tensor *t, hg_grad_hook_fn fn, void *user)
 {
     if (!HG_CHECK_OPERANDS("add_grad_hook", t)) return NULL;
     if (!hg_requires_grad(t)) {
@@ -49,13 +55,28 @@ hg_hook *hg_add_grad_hook(hg_tensor *t, hg_grad_hook_fn fn, void *user)
     return *end = hook;
 }
 
+hg_hook *hg_add_grad_hook(hg_tensor *t, hg_grad_hook_fn fn, void *user)
+{
+    return add_hook(t, fn, user);
+}
+
+hg_hook *hg_add_owning_grad_hook(hg_tensor *t, hg_grad_hook_fn fn, void *user, void (*destroy)(void *user))
+{
+    hg_hook *hook = add_hook(t, fn, user);
+    if (hook)
+        hook->destroy = destroy;
+    else
+        destroy(user);
+    return hook;
+}
+
 void hg_hook_remove(hg_hook *hook)
 {
     if (!hook) return;
     hg_hook **p = hook->list;
     while (*p && *p != hook) p = &(*p)->next;
     if (*p) *p = hook->next;
-    free(hook);
+    free_hook(hook);
 }
 
 hg_tensor *hg_run_hooks(hg_hook *hooks, hg_tensor *grad)

@@ -24,6 +24,7 @@ struct hg_hook {
     hg_hook *next, **list;
     hg_grad_hook_fn fn;
     void *user;
+    void (*destroy)(void *user);    /* NULL: the data is the caller's */
 };
 
 struct hg_node {

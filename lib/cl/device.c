@@ -50,6 +50,7 @@ static void destroy(hg_device *dev)
         if (dev->queue) clReleaseCommandQueue(dev->queue);
         if (dev->context) clReleaseContext(dev->context);
     }
+    hg_layer_names_free(&dev->profile);
     free(dev);
 }
 

@@ -10,6 +10,11 @@ struct hg_profile_event {
     cl_event event;
 };
 
+struct hg_layer_name {
+    struct hg_layer_name *next;
+    char text[];
+};
+
 struct row {
     const char *name;
     int count;
@@ -37,6 +42,29 @@ void hg_profile_clear(hg_profile *p)
     free(p->events);
     p->events = NULL;
     p->count = p->capacity = 0;
+}
+
+const char *hg_layer_name(hg_device *dev, const char *text)
+{
+    struct hg_layer_name *name = dev->profile.names;
+    while (name && strcmp(name->text, text)) name = name->next;
+    if (name) return name->text;
+    size_t size = strlen(text) + 1;
+    name = malloc(sizeof *name + size);
+    if (!name) return NULL;
+    memcpy(name->text, text, size);
+    name->next = dev->profile.names;
+    dev->profile.names = name;
+    return name->text;
+}
+
+void hg_layer_names_free(hg_profile *p)
+{
+    while (p->names) {
+        struct hg_layer_name *next = p->names->next;
+        free(p->names);
+        p->names = next;
+    }
 }
 
 const char *hg_layer_enter(hg_device *dev, const char *layer)

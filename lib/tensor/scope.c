@@ -61,6 +61,14 @@ hg_tensor *hg_scope_return(hg_scope *s, hg_tensor *t)
     return hg_to_scope(t);
 }
 
+bool hg_in_scope(const hg_tensor *t)
+{
+    for (const hg_scope *s = innermost; s; s = s->outer)
+        for (int i = s->count - 1; i >= 0; i--)
+            if (s->tensors[i] == t) return true;
+    return false;
+}
+
 hg_tensor *hg_to_scope(hg_tensor *t)
 {
     hg_scope *s = innermost;

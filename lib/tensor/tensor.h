@@ -51,6 +51,9 @@ void hg_storage_release(hg_storage *storage);
 /* Hands a new tensor to the scope that is open, if one is; returns it. */
 hg_tensor *hg_to_scope(hg_tensor *t);
 
+/* Whether an open scope of this thread holds a reference to it: if not, the caller does. */
+bool hg_in_scope(const hg_tensor *t);
+
 /* A scope of the library's own: as hg_scope_begin, but never clears the thread's error. An operation that makes more
  * than its result works inside one and ends with hg_scope_return. */
 hg_scope *hg_scope_inner(void);

@@ -29,7 +29,7 @@ typedef struct hg_module_class {
 
 /* A module without children. NULL with an error if memory ran out. The class must outlive it. */
 HG_API hg_module *hg_module_new(hg_device *dev, const hg_module_class *cls);
-/* Frees it with its children. A child that was added belongs to its parent: free the root only. NULL is allowed. */
+/* Frees it with its children; a child that was added belongs to its parent and is taken out of it. NULL is allowed. */
 HG_API void hg_module_free(hg_module *m);
 HG_API void *hg_module_state(const hg_module *m);
 HG_API const hg_module_class *hg_module_get_class(const hg_module *m);
@@ -40,6 +40,8 @@ HG_API hg_device *hg_module_device(const hg_module *m);
 HG_API hg_status hg_add_parameter(hg_module *m, const char *name, hg_tensor *t);    /* sets requires_grad */
 HG_API hg_status hg_add_buffer(hg_module *m, const char *name, hg_tensor *t);
 HG_API hg_status hg_add_child(hg_module *m, const char *name, hg_module *child);
+/* Puts `child` in the place of the one of that name (dots go deeper), which is freed. */
+HG_API hg_status hg_replace_child(hg_module *m, const char *name, hg_module *child);
 /* The child or tensor of that name, dots go deeper ("layer1.0.weight"); NULL with HG_E_ARG naming what there is. */
 HG_API hg_module *hg_child(hg_module *m, const char *name);
 HG_API hg_tensor *hg_parameter(hg_module *m, const char *name);

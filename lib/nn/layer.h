@@ -1,0 +1,19 @@
+/* What layers share: checks of sizes, and their text. */
+#ifndef HG_NN_LAYER_H
+#define HG_NN_LAYER_H
+
+#include "nn/module.h"
+
+/* `value` must be at least `least`: "Linear: in_features must be at least 0, got -3". */
+hg_status hg_check_least(const char *layer, const char *what, int64_t value, int64_t least);
+
+/* malloc'ed printf for extra_text, at most 511 bytes; NULL with an error. */
+char *hg_extra_text(const char *format, ...) HG_PRINTF(1, 2);
+
+/* "(3, 3)", "(3,)" as Python prints a tuple of `n` (1 to 3) sizes; hg_sizes_text: "3" if all are equal, as for an int
+ * that was given. Both return `out`. */
+enum { HG_TUPLE_SIZE = 80 };
+char *hg_tuple_text(const int64_t *v, int n, char out[HG_TUPLE_SIZE]);
+char *hg_sizes_text(const int64_t *v, int n, char out[HG_TUPLE_SIZE]);
+
+#endif
