@@ -3,6 +3,9 @@
 
 #include "support.h"
 
+Suite *binary_suite(void);
+Suite *reduce_suite(void);
+Suite *unary_suite(void);
 Suite *view_suite(void);
 
 #endif

@@ -1,0 +1,79 @@
+/* y = f(x) and dx = dy f'(s), where s is x or y, whichever the derivative needs. Contiguous; p and q are f's
+ * parameters. A work-item owns its share of the elements, HG_V at a time. Both device classes. */
+#include "elementwise.clh"
+
+#define ZERO ((TV)(T)0)
+#define ONE ((TV)(T)1)
+
+#define UNARY(name, expr)                                                                                             \
+    __kernel void name(long n, __global const T *restrict in, long in_at, __global T *restrict out, long out_at,      \
+                       SCALAR p_, SCALAR q_)                                                                          \
+    {                                                                                                                 \
+        const T p = (T)p_, q = (T)q_;                                                                                 \
+        in += in_at;                                                                                                  \
+        out += out_at;                                                                                                \
+        HG_FOR_V(i, n)                                                                                                \
+        {                                                                                                             \
+            TV x = hg_load_some(in + i, n - i);                                                                       \
+            hg_store_some((TV)(expr), out + i, n - i);                                                                \
+        }                                                                                                             \
+    }
+
+#define BACKWARD(name, expr)                                                                                          \
+    __kernel void name(long n, __global const T *restrict grad, long grad_at, __global const T *restrict in,          \
+                       long in_at, __global T *restrict out, long out_at, SCALAR p_, SCALAR q_)                       \
+    {                                                                                                                 \
+        const T p = (T)p_, q = (T)q_;                                                                                 \
+        grad += grad_at;                                                                                              \
+        in += in_at;                                                                                                  \
+        out += out_at;                                                                                                \
+        HG_FOR_V(i, n)                                                                                                \
+        {                                                                                                             \
+            TV dy = hg_load_some(grad + i, n - i), s = hg_load_some(in + i, n - i);                                   \
+            hg_store_some((TV)(expr), out + i, n - i);                                                                \
+        }                                                                                                             \
+    }
+
+UNARY(add_scalar, x + p)
+UNARY(mul_scalar, x * p)
+UNARY(neg, -x)
+UNARY(divide_by, x / p)
+UNARY(absolute, x < ZERO ? -x : x)
+UNARY(relu, x <= ZERO ? ZERO : x)               /* NaN stays */
+/* The same with one pointer. */
+__kernel void relu_in_place(long n, __global T *out, long out_at)
+{
+    out += out_at;
+    HG_FOR_V(i, n)
+    {
+        TV x = hg_load_some(out + i, n - i);
+        hg_store_some((TV)(x <= ZERO ? ZERO : x), out + i, n - i);
+    }
+}
+
+UNARY(clamp_to, x < (TV)p ? (TV)p : x > (TV)q ? (TV)q : x)
+
+#if !T_INT
+BACKWARD(abs_bwd, s > ZERO ? dy : s < ZERO ? -dy : ZERO * dy)
+BACKWARD(relu_bwd, s <= ZERO ? ZERO : dy)
+BACKWARD(clamp_bwd, s < (TV)p ? ZERO : s > (TV)q ? ZERO : dy)
+
+UNARY(exponential, exp(x))
+UNARY(logarithm, log(x))
+UNARY(square_root, sqrt(x))
+UNARY(sigmoid, ONE / (ONE + exp(-x)))
+UNARY(hyperbolic, tanh(x))
+UNARY(square, x * x)
+UNARY(cube, x * x * x)
+UNARY(power, pow(x, (TV)p))
+UNARY(reciprocal, ONE / x)
+UNARY(reciprocal_root, ONE / sqrt(x))
+
+BACKWARD(mul_bwd, dy * s)                       /* exp: s = y */
+BACKWARD(log_bwd, dy / s)
+BACKWARD(sqrt_bwd, dy / (s + s))
+BACKWARD(sigmoid_bwd, dy * (ONE - s) * s)
+BACKWARD(tanh_bwd, dy * (ONE - s * s))
+BACKWARD(square_bwd, dy * (s + s))
+BACKWARD(power_bwd, dy * (p * pow(s, (TV)q)))   /* q = p - 1 */
+#endif
