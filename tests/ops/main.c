@@ -6,6 +6,8 @@ int main(void)
         binary_suite(),
         reduce_suite(),
         unary_suite(),
+        loss_suite(),
+        softmax_suite(),
         view_suite(),
     };
     return test_main("ops", suites, (int)(sizeof suites / sizeof *suites));

@@ -6,6 +6,8 @@
 Suite *binary_suite(void);
 Suite *reduce_suite(void);
 Suite *unary_suite(void);
+Suite *loss_suite(void);
+Suite *softmax_suite(void);
 Suite *view_suite(void);
 
 #endif
