@@ -1,8 +1,9 @@
 /* Softmax, its logarithm, and cross entropy on top of it, along one dimension of `n` elements.
  *
  * Element c of row p = (outer, inner index i) is x[(outer n + c) inner + i]. Two forms, chosen at compile time:
- * TEAM 1  inner is 1: a team of HG_LANES work-items shares a row, HG_V elements at once (a CPU work-item alone, with
- *         16 wide vectors). Local memory: one REAL a lane.
+ * TEAM 1  inner is 1: a team of HG_LANES work-items shares a row (a CPU work-item takes several rows, HG_V elements at
+ *         once). Local memory: one REAL a lane. Every barrier is outside of loops and conditions: PoCL 3.1 miscompiles
+ *         the loops behind a barrier that only a uniform condition leads to.
  * TEAM 0  any inner: a work-item a row, neighbours on neighbouring rows. Also for short rows on a GPU.
  * Both device classes. Row statistics for cross entropy's gradient: stats[p] the largest x, stats[rows + p] the
  * logarithm of the sum of exp(x - largest), stats[2 rows + p] the factor of the softmax in dx. */
@@ -21,7 +22,11 @@ typedef REALV VEC;
 #define LANES HG_LANES
 #define LANE ((int)get_local_id(0))
 #define STEP 1
+#if LANES > 1
+#define FOR_ROWS(p) const long p = (long)get_group_id(0);
+#else
 #define FOR_ROWS(p) for (long p = (long)get_group_id(0); p < rows; p += (long)get_num_groups(0))
+#endif
 #else
 typedef REAL VEC;
 #define WIDTH 1
@@ -77,25 +82,30 @@ static inline REAL maxv(VEC v)
     for (long c = (long)LANE * WIDTH; c + WIDTH <= n; c += (long)LANES * WIDTH) WIDE;                                  \
     for (long c = n - n % WIDTH; c < n; c++) SINGLE
 
-/* `out` is the sum (maximum) over the row of TERM(L), an expression in c that loads through L. */
-#define SUM_OF(out, TERM)                                                                                              \
+/* `out` is the sum (maximum) over the row of TERM(L), an expression in c that loads through L. ADD_UP is a lane's part
+ * of the sum. */
+#define ADD_UP(out, TERM)                                                                                              \
     do {                                                                                                               \
         VEC v_ = 0;                                                                                                    \
         REAL r_ = 0;                                                                                                   \
         OVER_ROW(v_ += TERM(LOAD), r_ += TERM(ONE));                                                                   \
-        r_ += ADD(v_);                                                                                                 \
-        out = ROW_SUM(r_);                                                                                             \
+        out = r_ + ADD(v_);                                                                                            \
     } while (0)
+#define SUM_OF(out, TERM)                                                                                              \
+    ADD_UP(out, TERM);                                                                                                 \
+    out = ROW_SUM(out)
 #define MAX_OF(out, TERM)                                                                                              \
     do {                                                                                                               \
         VEC v_ = (REAL)-INFINITY;                                                                                      \
         REAL r_ = (REAL)-INFINITY;                                                                                     \
         OVER_ROW(v_ = fmax(v_, TERM(LOAD)), r_ = fmax(r_, TERM(ONE)));                                                 \
-        r_ = fmax(r_, maxv(v_));                                                                                       \
-        out = ROW_MAX(r_);                                                                                             \
-    } while (0)
+        out = fmax(r_, maxv(v_));                                                                                      \
+    } while (0);                                                                                                       \
+    out = ROW_MAX(out)
 #define STORE_EACH(out, TERM)                                                                                          \
-    OVER_ROW(STORE((VEC)(TERM(LOAD)), (out) + c * STEP), STORE_ONE(TERM(ONE), (out) + c * STEP))
+    do {                                                                                                               \
+        OVER_ROW(STORE((VEC)(TERM(LOAD)), (out) + c * STEP), STORE_ONE(TERM(ONE), (out) + c * STEP));                  \
+    } while (0)
 
 #define ROW_BASE(p) ((p) / inner * n * inner + (p) % inner)
 
@@ -122,13 +132,12 @@ __kernel void softmax_fwd(long rows, long n, long inner, int logs, __global cons
         REAL high, sum;
         MAX_OF(high, X);
         SUM_OF(sum, EXPONENTIAL);
-        if (logs) {
-            REAL log_sum = log(sum);
-            STORE_EACH(out, LOGARITHM);
-        } else {
+        REAL log_sum = log(sum);
 #define PROBABILITY(L) (EXPONENTIAL(L) / sum)
+        if (logs)
+            STORE_EACH(out, LOGARITHM);
+        else
             STORE_EACH(out, PROBABILITY);
-        }
     }
 }
 
@@ -145,16 +154,18 @@ __kernel void softmax_bwd(long rows, long n, long inner, int logs, __global cons
         __global const REAL *yr = y + ROW_BASE(p), *gr = dy + ROW_BASE(p);
         __global REAL *out = dx + ROW_BASE(p);
         REAL sum;
-        if (logs) {
-#define D_LOGARITHM(L) (DY(L) - exp(Y(L)) * sum)
-            SUM_OF(sum, DY);
-            STORE_EACH(out, D_LOGARITHM);
-        } else {
 #define PRODUCT(L) (DY(L) * Y(L))
+#define D_LOGARITHM(L) (DY(L) - exp(Y(L)) * sum)
 #define D_PROBABILITY(L) (Y(L) * (DY(L) - sum))
-            SUM_OF(sum, PRODUCT);
+        if (logs)
+            ADD_UP(sum, DY);
+        else
+            ADD_UP(sum, PRODUCT);
+        sum = ROW_SUM(sum);
+        if (logs)
+            STORE_EACH(out, D_LOGARITHM);
+        else
             STORE_EACH(out, D_PROBABILITY);
-        }
     }
 }
 
@@ -174,18 +185,20 @@ __kernel void ce_fwd(long rows, long n, long inner, long ignore, REAL smoothing,
     FOR_ROWS(p)
     {
         __global const REAL *xr = x + ROW_BASE(p);
-        REAL high, sum, smooth = 0, weights = (REAL)n;
+        REAL high, sum, smooth = 0, weights = 0;
         MAX_OF(high, X);
         SUM_OF(sum, EXPONENTIAL);
         REAL log_sum = log(sum);
-        if (smoothing > 0 && weighted) {
 #define WEIGHTED_LOSS(L) (WEIGHT(L) * -LOGARITHM(L))
-            SUM_OF(smooth, WEIGHTED_LOSS);
-            SUM_OF(weights, WEIGHT);
-        } else if (smoothing > 0) {
 #define PLAIN_LOSS(L) (-LOGARITHM(L))
-            SUM_OF(smooth, PLAIN_LOSS);
+        if (smoothing > 0 && weighted) {
+            ADD_UP(smooth, WEIGHTED_LOSS);
+            ADD_UP(weights, WEIGHT);
+        } else if (smoothing > 0) {
+            ADD_UP(smooth, PLAIN_LOSS);
         }
+        smooth = ROW_SUM(smooth);
+        weights = ROW_SUM(weights);
         if (LANE == 0) {
             long t = target[p];
             bool ignored = t == ignore, valid = t >= 0 && t < n;
@@ -196,7 +209,7 @@ __kernel void ce_fwd(long rows, long n, long inner, long ignore, REAL smoothing,
                 factor = w;
                 if (smoothing > 0) {
                     value = (1 - smoothing) * value + share * smooth;
-                    factor = (1 - smoothing) * w + share * weights;
+                    factor = (1 - smoothing) * w + (weighted ? share * weights : smoothing);
                 }
             } else if (!ignored) {
                 value = factor = (REAL)NAN;
@@ -264,16 +277,18 @@ __kernel void ce_prob_fwd(long rows, long n, long inner, REAL smoothing, int wei
         MAX_OF(high, X);
         SUM_OF(sum, EXPONENTIAL);
         REAL log_sum = log(sum);
-        if (weighted) {
 #define WEIGHTED_Q(L) (WEIGHT(L) * Q(L))
 #define WEIGHTED_Q_LOSS(L) (WEIGHTED_Q(L) * -LOGARITHM(L))
-            SUM_OF(factor, WEIGHTED_Q);
-            SUM_OF(value, WEIGHTED_Q_LOSS);
-        } else {
 #define Q_LOSS(L) (Q(L) * -LOGARITHM(L))
-            SUM_OF(factor, Q);
-            SUM_OF(value, Q_LOSS);
+        if (weighted) {
+            ADD_UP(factor, WEIGHTED_Q);
+            ADD_UP(value, WEIGHTED_Q_LOSS);
+        } else {
+            ADD_UP(factor, Q);
+            ADD_UP(value, Q_LOSS);
         }
+        factor = ROW_SUM(factor);
+        value = ROW_SUM(value);
         if (LANE == 0) {
             stats[p] = high;
             stats[rows + p] = log_sum;

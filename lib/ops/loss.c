@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "autograd/autograd.h"
+#include "base/log.h"
 #include "cl/fault.h"
 #include "ops/softmax.h"
+#include "tensor/iterate.h"
 
 /* ---- shared ---- */
 
@@ -197,9 +199,17 @@ hg_tensor *hg_mse_loss(hg_tensor *input, hg_tensor *target, hg_reduction reducti
     if (target->dtype != input->dtype)
         return hg_fail(HG_E_DTYPE, "mse_loss: Found dtype %s but expected %s", hg_scalar_type(target->dtype),
                        hg_scalar_type(input->dtype));
-    if (!hg_same_shape(input, target))
-        return hg_fail(HG_E_SHAPE, "mse_loss: target size %s is different to the input size %s; expand it",
-                       HG_SHAPE_TEXT(target), HG_SHAPE_TEXT(input));
     hg_scope *s = hg_scope_inner();
+    if (!hg_same_shape(input, target)) {
+        static int said;
+        hg_shape shape;
+        hg_warn_once(&said, "mse_loss: using a target size (%s) that is different to the input size (%s): they are "
+                            "broadcast, which is seldom what was meant", HG_SHAPE_TEXT(target), HG_SHAPE_TEXT(input));
+        if (hg_broadcast_shape("mse_loss", input, target, &shape.ndim, shape.size) != HG_OK)
+            return hg_scope_return(s, hg_failed());
+        input = hg_expand(input, shape);
+        target = hg_expand(target, shape);
+        if (!hg_ok(input) || !hg_ok(target)) return hg_scope_return(s, hg_failed());
+    }
     return hg_scope_return(s, mse(input, target, reduction));
 }

@@ -4,10 +4,10 @@ int main(void)
 {
     Suite *suites[] = {
         binary_suite(),
-        reduce_suite(),
-        unary_suite(),
         loss_suite(),
+        reduce_suite(),
         softmax_suite(),
+        unary_suite(),
         view_suite(),
     };
     return test_main("ops", suites, (int)(sizeof suites / sizeof *suites));

@@ -4,10 +4,10 @@
 #include "support.h"
 
 Suite *binary_suite(void);
-Suite *reduce_suite(void);
-Suite *unary_suite(void);
 Suite *loss_suite(void);
+Suite *reduce_suite(void);
 Suite *softmax_suite(void);
+Suite *unary_suite(void);
 Suite *view_suite(void);
 
 #endif

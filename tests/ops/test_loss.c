@@ -202,9 +202,23 @@ START_TEST(wrong_targets_and_options_are_named_in_pytorchs_words)
     o.weight = test_tensor(HG_F32, HG_SHAPE(3), zero);
     ck_assert_hg(hg_set_requires_grad(o.weight, true));
     expect(hg_cross_entropy(x, t, &o), HG_E_UNSUPPORTED, "the derivative for 'weight' is not implemented");
-    expect(hg_mse_loss(x, maps, HG_REDUCE_MEAN), HG_E_SHAPE, "target size [2, 3, 2] is different to the input size [2, 3]");
+    expect(hg_mse_loss(x, maps, HG_REDUCE_MEAN), HG_E_SHAPE, "mse_loss: The size of tensor a (3) must match");
     expect(hg_mse_loss(x, test_tensor(HG_I64, HG_SHAPE(2, 3), zero), HG_REDUCE_MEAN), HG_E_DTYPE,
            "Found dtype Long but expected Float");
+    hg_scope_end(s);
+}
+END_TEST
+
+START_TEST(squared_error_broadcasts_with_a_warning)
+{
+    hg_scope *s = hg_scope_begin(test_device());
+    hg_tensor *a = test_tensor(HG_F32, HG_SHAPE(2, 2), (double[]){1, 2, 3, 4});
+    hg_tensor *b = test_tensor(HG_F32, HG_SHAPE(2), (double[]){1, 1});
+    ck_assert_hg(hg_set_requires_grad(b, true));
+    hg_tensor *y = hg_mse_loss(a, b, HG_REDUCE_SUM);
+    test_equal(y, HG_SCALAR, ((double[]){14}));
+    ck_assert_hg(hg_backward(y));
+    test_equal(hg_grad(b), HG_SHAPE(2), ((double[]){-4, -8}));
     hg_scope_end(s);
 }
 END_TEST
@@ -251,5 +265,6 @@ Suite *loss_suite(void)
                       cross_entropy_of_many_classes_and_rows_agrees_with_double_arithmetic,
                       huge_logits_stay_finite_and_all_ignored_is_nan,
                       a_target_out_of_range_gives_nan_rows_and_an_error_at_the_next_wait,
-                      wrong_targets_and_options_are_named_in_pytorchs_words, loss_gradients_agree_with_differences);
+                      wrong_targets_and_options_are_named_in_pytorchs_words, squared_error_broadcasts_with_a_warning,
+                      loss_gradients_agree_with_differences);
 }
