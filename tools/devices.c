@@ -2,8 +2,8 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "args.h"
 #include "commands.h"
 #include "hapgop/device.h"
 
@@ -55,11 +55,15 @@ static int print_json(const hg_device_info *list, int count)
 
 int devices_command(int argc, char **argv)
 {
-    bool json = argc == 2 && !strcmp(argv[1], "--json");
-    if (argc > 2 || (argc == 2 && !json)) {
-        fprintf(stderr, "hapgop devices: unknown argument %s; usage: hapgop devices [--json]\n", argv[argc > 2 ? 2 : 1]);
-        return 2;
-    }
+    bool json = false;
+    arg_option options[] = {{"json", ARG_FLAG, &json, .help = "as one JSON object"}};
+    arg_command command = {"devices", "[--json]", "Lists every OpenCL device: what it can do, and why one is left out.",
+                           options, 1};
+    const char *rest[argc];
+    int rest_count;
+    arg_result parsed = args_parse(&command, argc, argv, rest, &rest_count);
+    if (parsed == ARGS_OK && rest_count) args_complain(&command, "unknown argument %s", rest[0]);
+    if (parsed != ARGS_OK || rest_count) return parsed == ARGS_HELP ? 0 : 2;
     hg_device_info *list;
     int count, usable = 0, result = 0;
     if (hg_device_list(&list, &count) != HG_OK) {
