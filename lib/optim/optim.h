@@ -1,0 +1,53 @@
+/* The optimizer itself, for the files of this room and for checkpoints. */
+#ifndef HG_OPTIM_OPTIM_H
+#define HG_OPTIM_OPTIM_H
+
+#include "autograd/autograd.h"
+#include "hapgop/optim.h"
+
+enum { HG_OPTIM_STATES = 3 };
+
+/* A parameter with what its steps left behind. The state tensors have its shape and dtype; they are NULL before its
+ * first step. */
+typedef struct hg_optimized {
+    hg_tensor *param;
+    int64_t step;
+    hg_tensor *state[HG_OPTIM_STATES];
+} hg_optimized;
+
+typedef struct hg_optimizer_class {
+    const char *name;                               /* PyTorch's */
+    const char *states[HG_OPTIM_STATES];            /* their keys in PyTorch's state_dict(); NULL ends them */
+    /* Whether the state of that index is kept with these options. */
+    bool (*has_state)(const hg_optimizer *opt, int state);
+    /* Changes `param` by `grad`, both contiguous; `o` has its states, and its step counts this one. */
+    hg_status (*update)(const hg_optimizer *opt, const hg_optimized *o, hg_tensor *param, hg_tensor *grad);
+} hg_optimizer_class;
+
+struct hg_optimizer {
+    const hg_optimizer_class *cls;
+    union {
+        hg_adam_options adam;                       /* both Adams */
+        hg_sgd_options sgd;
+    };
+    hg_optimized *params;
+    int count;
+    size_t capacity;
+};
+
+extern const hg_optimizer_class hg_adam_class, hg_adamw_class, hg_sgd_class;
+
+/* The options' ranges, in PyTorch's words. */
+hg_status hg_check_adam_options(const hg_adam_options *o);
+hg_status hg_check_sgd_options(const hg_sgd_options *o);
+
+/* An optimizer over the parameters of `m` that require a gradient, its options zero. */
+hg_optimizer *hg_optimizer_new(hg_module *m, const hg_optimizer_class *cls);
+
+/* Makes the state tensors of a parameter that has none, all zero. */
+hg_status hg_optimizer_make_states(const hg_optimizer *opt, hg_optimized *o);
+
+/* The compiler options of a kernel over `n` elements. */
+const char *hg_optim_options(hg_dtype dtype, int64_t n);
+
+#endif
