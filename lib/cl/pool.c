@@ -1,10 +1,10 @@
 #include "cl/pool.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "base/size.h"
 #include "cl/device.h"
 
 enum { CLASSES = 64 * 4 };
@@ -30,23 +30,6 @@ static int class_of(size_t bytes, size_t *size)
     return top * 4 + (int)steps;
 }
 
-static bool parse_size(const char *text, uint64_t *out)
-{
-    char *end;
-    double value = strtod(text, &end);
-    if (end == text || !(value > 0)) return false;
-    switch (toupper((unsigned char)*end)) {
-    case 'G': value *= 1024;    /* fall through */
-    case 'M': value *= 1024;    /* fall through */
-    case 'K': value *= 1024; end++;
-    }
-    if (*end == 'i') end++;
-    if (*end == 'B') end++;
-    if (*end || value >= 9e18) return false;
-    *out = (uint64_t)value;
-    return true;
-}
-
 hg_status hg_pool_new(hg_pool **pool, cl_context context, uint64_t limit)
 {
     const char *budget = getenv("HAPGOP_MEMORY");
@@ -54,7 +37,7 @@ hg_status hg_pool_new(hg_pool **pool, cl_context context, uint64_t limit)
     if (!*pool) return hg_error(HG_E_MEMORY, "device: out of host memory");
     (*pool)->context = context;
     (*pool)->limit = limit;
-    if (budget && *budget && !parse_size(budget, &(*pool)->budget)) {
+    if (budget && *budget && !hg_parse_size(budget, &(*pool)->budget)) {
         free(*pool);
         *pool = NULL;
         return hg_error(HG_E_ARG, "HAPGOP_MEMORY=%s is not a size; write bytes, or a number with K, M or G", budget);
