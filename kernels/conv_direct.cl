@@ -7,12 +7,11 @@
  * GPU   fwd, bwd_data: a work-item an element, neighbours along W. bwd_weights: a team an element of the weight. */
 #include "conv.clh"
 
-#ifndef BLOCK
-#define BLOCK 8         /* channels of a work-item; CPU class */
+#ifndef NARROW
+#define NARROW 0        /* 1: for one or two channels a group, where most of a block would be idle; CPU class */
 #endif
-#ifndef TILE
-#define TILE 4          /* channels and outputs of a work-item in bwd_weights; CPU class */
-#endif
+#define BLOCK (NARROW ? 1 : 8)
+#define TILE (NARROW ? 1 : 4)
 
 enum { CONV_BIAS = 1, CONV_RELU = 2, CONV_RESIDUAL = 4 };
 
@@ -24,6 +23,7 @@ __kernel void conv_direct_fwd(long8 ga, long8 gb, long8 gc, __global const REAL 
                               int epilogue)
 {
     CONV_GEOMETRY(ga, gb, gc)
+    const INDEX K = KD * KH * KW;
     x += xo;
     w += wo;
     y += yo;
@@ -70,6 +70,7 @@ __kernel void conv_direct_bwd_data(long8 ga, long8 gb, long8 gc, __global const 
                                    __global const REAL *restrict w, long wo, __global REAL *restrict dx, long xo)
 {
     CONV_GEOMETRY(ga, gb, gc)
+    const INDEX K = KD * KH * KW;
     dy += yo;
     w += wo;
     dx += xo;
@@ -122,6 +123,7 @@ __kernel void conv_direct_bwd_weights(long8 ga, long8 gb, long8 gc, __global con
                                       __global const REAL *restrict dy, long yo, __global REAL *restrict dw, long wo)
 {
     CONV_GEOMETRY(ga, gb, gc)
+    const INDEX K = KD * KH * KW;
     x += xo;
     dy += yo;
     dw += wo;
@@ -234,6 +236,7 @@ __kernel void conv_direct_bwd_weights(long8 ga, long8 gb, long8 gc, __global con
 {
     __local REAL scratch[HG_LANES];
     CONV_GEOMETRY(ga, gb, gc)
+    const INDEX K = KD * KH * KW;
     x += xo;
     dy += yo;
     const INDEX at = (INDEX)get_group_id(0), pair = at / K, tap = at - pair * K, o = pair / CG, c = pair - o * CG + o / OG * CG;

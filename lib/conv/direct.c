@@ -27,15 +27,22 @@ static size_t direct_workspace(const hg_conv_problem *p, const hg_conv_config *c
     return 0;
 }
 
-/* Channels that the CPU form computes together; 1 where most of a block would be idle. */
-static int channel_block(int64_t channels)
+/* Channels a group of what the direction computes. */
+static int64_t group_width(const hg_conv_problem *p)
 {
-    return channels > 2 ? 8 : 1;
+    return (p->direction == HG_CONV_BACKWARD_DATA ? p->channels : p->outputs) / p->groups;
 }
 
-static int channel_tile(const hg_conv_problem *p)
+/* Whether blocks of channels would be mostly idle: the kernels' NARROW. */
+static bool is_narrow(const hg_conv_problem *p)
 {
-    return p->channels / p->groups * (p->outputs / p->groups) > 2 ? 4 : 1;
+    if (p->direction == HG_CONV_BACKWARD_WEIGHTS) return p->channels / p->groups * (p->outputs / p->groups) <= 2;
+    return group_width(p) <= 2;
+}
+
+static int block_of(const hg_conv_problem *p)
+{
+    return is_narrow(p) ? 1 : p->direction == HG_CONV_BACKWARD_WEIGHTS ? 4 : 8;
 }
 
 static double direct_cost(const hg_conv_problem *p, const hg_conv_config *c, const hg_device *dev)
@@ -45,10 +52,10 @@ static double direct_cost(const hg_conv_problem *p, const hg_conv_config *c, con
     if (hg_is_cpu(dev)) {
         /* Rows are cut into vectors of 16, channels into blocks: what of them is not used is lost. */
         int64_t across = p->direction == HG_CONV_BACKWARD_DATA ? p->size[p->rank - 1] : hg_conv_output(p, p->rank - 1);
-        int64_t channels = (p->direction == HG_CONV_BACKWARD_DATA ? p->channels : p->outputs) / p->groups;
+        int block = block_of(p);
         share *= (double)across / (double)hg_round_up(across, 16);
-        if (p->direction == HG_CONV_BACKWARD_WEIGHTS) share *= channel_tile(p) == 1 ? 0.2 : 0.5;
-        else share *= (double)channels / (double)hg_round_up(channels, channel_block(channels)) * (channels > 2 ? 1 : 0.3);
+        share *= (double)group_width(p) / (double)hg_round_up(group_width(p), block) * (block == 1 ? 0.3 : 1);
+        if (p->direction == HG_CONV_BACKWARD_WEIGHTS) share *= 0.5;
         if (p->stride[p->rank - 1] > 1) share *= 0.6;
     }
     return hg_conv_flops(p) / (hg_conv_peak(dev, p->dtype == HG_F64) * share) + 5e-6;
@@ -60,9 +67,9 @@ static int64_t rows_of(const hg_conv_problem *p, bool output)
     return output ? hg_conv_output_area(p) / hg_conv_output(p, last) : hg_conv_input_area(p) / p->size[last];
 }
 
-static void options_for(const hg_conv_problem *p, const char *name, int value, char out[64])
+static void options_of(const hg_conv_problem *p, char out[64])
 {
-    snprintf(out, 64, "-D%s=%d%s%s", name, value, p->dtype == HG_F64 ? " -DHG_F64=1" : "",
+    snprintf(out, 64, "-DNARROW=%d%s%s", is_narrow(p), p->dtype == HG_F64 ? " -DHG_F64=1" : "",
              hg_conv_wide(p) ? " -DHG_WIDE=1" : "");
 }
 
@@ -70,13 +77,12 @@ static hg_status run_forward(hg_device *dev, const hg_conv_problem *p, const hg_
 {
     char options[64];
     hg_arg g[3];
-    int64_t og = p->outputs / p->groups;
-    int block = channel_block(og);
+    int64_t blocks = hg_ceil_div(group_width(p), block_of(p)) * p->groups;
     const hg_tensor *bias = p->epilogue & HG_CONV_BIAS ? b->bias : b->weight;       /* unread */
     const hg_tensor *residual = p->epilogue & HG_CONV_RESIDUAL ? b->residual : b->weight;
-    options_for(p, "BLOCK", block, options);
+    options_of(p, options);
     hg_conv_geometry(p, g);
-    hg_range range = hg_is_cpu(dev) ? hg_range_items(dev, rows_of(p, true), hg_ceil_div(og, block) * p->groups, p->batch, 1)
+    hg_range range = hg_is_cpu(dev) ? hg_range_items(dev, rows_of(p, true), blocks, p->batch, 1)
                                     : hg_range_elements(dev, hg_conv_output_numel(p));
     return hg_launch(dev, &hg_source_conv_direct, options, "conv_direct_fwd", range,
                      HG_ARGS(g[0], g[1], g[2], HG_ARG_TENSOR(b->input), HG_ARG_TENSOR(b->weight), HG_ARG_TENSOR(bias),
@@ -87,11 +93,10 @@ static hg_status run_data(hg_device *dev, const hg_conv_problem *p, const hg_con
 {
     char options[64];
     hg_arg g[3];
-    int64_t cg = p->channels / p->groups;
-    int block = channel_block(cg);
-    options_for(p, "BLOCK", block, options);
+    int64_t blocks = hg_ceil_div(group_width(p), block_of(p)) * p->groups;
+    options_of(p, options);
     hg_conv_geometry(p, g);
-    hg_range range = hg_is_cpu(dev) ? hg_range_items(dev, rows_of(p, false), hg_ceil_div(cg, block) * p->groups, p->batch, 1)
+    hg_range range = hg_is_cpu(dev) ? hg_range_items(dev, rows_of(p, false), blocks, p->batch, 1)
                                     : hg_range_elements(dev, hg_conv_input_numel(p));
     return hg_launch(dev, &hg_source_conv_direct, options, "conv_direct_bwd_data", range,
                      HG_ARGS(g[0], g[1], g[2], HG_ARG_TENSOR(b->output), HG_ARG_TENSOR(b->weight), HG_ARG_TENSOR(b->input)));
@@ -101,8 +106,8 @@ static hg_status run_weights(hg_device *dev, const hg_conv_problem *p, const hg_
 {
     char options[64];
     hg_arg g[3];
-    int tile = channel_tile(p);
-    options_for(p, "TILE", tile, options);
+    int tile = block_of(p);
+    options_of(p, options);
     hg_conv_geometry(p, g);
     int64_t pairs = hg_ceil_div(p->channels / p->groups, tile) * hg_ceil_div(p->outputs / p->groups, tile);
     hg_range range = hg_is_cpu(dev) ? hg_range_items(dev, hg_conv_kernel_area(p), pairs, p->groups, 1)

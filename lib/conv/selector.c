@@ -181,7 +181,7 @@ static hg_status choose_fastest(const hg_conv_problem *p, const hg_device *dev, 
         hg_str_add(&others, "; %s: %.3f ms expected", (*s)->name, 1e3 * one.seconds);
         if (!plan->solver || one.seconds < plan->seconds) *plan = one;
     }
-    if (hg_logs("conv") && others.text) hg_log("conv", "%s%s", hg_conv_key(p, key), others.text);
+    if (hg_log_wanted("conv") && others.text) hg_log_message("conv", "%s%s", hg_conv_key(p, key), others.text);
     hg_str_free(&others);
     return plan->solver ? HG_OK : hg_error(HG_E_UNSUPPORTED, "conv: no solver for %s", hg_conv_key(p, key));
 }
@@ -194,8 +194,8 @@ static hg_status make_plan(hg_device *dev, const struct plans *s, const hg_conv_
     if (!p.workspace_limit) HG_TRY(default_limit(dev, s, &p.workspace_limit));
     const char *forced = *p.solver ? p.solver : s->forced;
     HG_TRY(*forced ? choose_named(forced, &p, dev, plan) : choose_fastest(&p, dev, plan));
-    if (hg_logs("conv"))
-        hg_log("conv", "%s -> %s%s, workspace %zu bytes", hg_conv_key(asked, key), plan->solver->name,
+    if (hg_log_wanted("conv"))
+        hg_log_message("conv", "%s -> %s%s, workspace %zu bytes", hg_conv_key(asked, key), plan->solver->name,
                *forced ? " (forced)" : "", plan->workspace);
     return HG_OK;
 }

@@ -4,6 +4,7 @@ int main(void)
 {
     Suite *suites[] = {
         binary_suite(),
+        conv_suite(),
         loss_suite(),
         reduce_suite(),
         softmax_suite(),

@@ -4,6 +4,7 @@
 #include "support.h"
 
 Suite *binary_suite(void);
+Suite *conv_suite(void);
 Suite *loss_suite(void);
 Suite *reduce_suite(void);
 Suite *softmax_suite(void);

@@ -73,8 +73,10 @@ HG_API hg_tensor *hg_linear(hg_tensor *x, hg_tensor *weight, hg_tensor *bias);
  * input  N x C x H x W (or C x H x W);  weight O x C/groups x KH x KW;  bias O or NULL
  * output N x O x H' x W', H' = floor((H + 2P - D(KH - 1) - 1) / S) + 1
  * Errors: channels that do not fit, a kernel larger than the padded input, groups that do not divide. */
+#define HG_NO_PADDING (-1)     /* in a later place of `padding`: none there, whatever the first one is */
 typedef struct hg_conv_options {
     int64_t stride[3], padding[3], dilation[3];     /* the first 1 or 2 are used; 0 in a place means its first one's value */
+                                                    /* padding 3 x 0 is {3, HG_NO_PADDING} */
     int64_t groups;
     bool same;                                      /* padding='same': stride 1 only; an odd pixel goes to the end */
 } hg_conv_options;

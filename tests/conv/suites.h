@@ -1,0 +1,11 @@
+#ifndef TESTS_CONV_SUITES_H
+#define TESTS_CONV_SUITES_H
+
+#include "conv/solver.h"
+#include "support.h"
+
+Suite *problem_suite(void);
+Suite *selector_suite(void);
+Suite *solvers_suite(void);
+
+#endif

@@ -1,0 +1,281 @@
+/* Every solver in every direction against the definition in double: exactly on small integers, by the RMS metric on
+ * random data; epilogues; the same bits twice. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conv_reference.h"
+#include "suites.h"
+
+typedef struct data {
+    double *x, *w, *y, *bias, *residual;
+} data;
+
+static void free_data(data *d)
+{
+    free(d->x);
+    free(d->w);
+    free(d->y);
+    free(d->bias);
+    free(d->residual);
+}
+
+static double *values(int64_t n, bool exact)
+{
+    return exact ? test_integers(n, 4) : test_values(n);
+}
+
+/* The operands and, in place of what the direction computes, what it should be. */
+static data make_data(const hg_conv_problem *p, bool exact)
+{
+    int64_t n = hg_conv_output_numel(p), area = hg_conv_output_area(p);
+    data d = {values(hg_conv_input_numel(p), exact), values(hg_conv_weight_numel(p), exact), values(n, exact),
+              values(p->outputs, exact), values(n, exact)};
+    test_conv_reference(p, d.x, d.w, d.y);
+    for (int64_t i = 0; i < n && p->direction == HG_CONV_FORWARD; i++) {
+        if (p->epilogue & HG_CONV_BIAS) d.y[i] += d.bias[i / area % p->outputs];
+        if (p->epilogue & HG_CONV_RESIDUAL) d.y[i] += d.residual[i];
+        if (p->epilogue & HG_CONV_RELU && d.y[i] < 0) d.y[i] = 0;
+    }
+    return d;
+}
+
+/* A flat tensor: the values behind an offset that no vector load is aligned to; poisoned if it is to be computed. */
+static hg_tensor *operand(const hg_conv_problem *p, int64_t n, const double *v, bool result)
+{
+    hg_tensor *t = test_layout(1, (hg_dtype)p->dtype, HG_SHAPE(n), v);
+    if (result) ck_assert_hg(hg_fill_(t, NAN));
+    return t;
+}
+
+/* Runs the problem; returns the tensor that was computed. */
+static hg_tensor *run(const hg_conv_problem *p, const data *d)
+{
+    hg_conv_buffers b = {
+        .input = operand(p, hg_conv_input_numel(p), d->x, p->direction == HG_CONV_BACKWARD_DATA),
+        .weight = operand(p, hg_conv_weight_numel(p), d->w, p->direction == HG_CONV_BACKWARD_WEIGHTS),
+        .output = operand(p, hg_conv_output_numel(p), d->y, p->direction == HG_CONV_FORWARD),
+        .bias = operand(p, p->outputs, d->bias, false),
+        .residual = operand(p, hg_conv_output_numel(p), d->residual, false),
+    };
+    char key[HG_CONV_KEY];
+    ck_assert_msg(hg_conv_run(p, &b) == HG_OK, "%s: %s", hg_conv_key(p, key), hg_last_error());
+    return (hg_tensor *)(p->direction == HG_CONV_FORWARD ? b.output : p->direction == HG_CONV_BACKWARD_DATA ? b.input : b.weight);
+}
+
+static void compare(const hg_conv_problem *p, hg_tensor *t, const data *d, bool exact)
+{
+    const double *expected = p->direction == HG_CONV_FORWARD ? d->y : p->direction == HG_CONV_BACKWARD_DATA ? d->x : d->w;
+    char key[HG_CONV_KEY];
+    double *got = test_read(t), sum = 0, largest = 0;
+    int64_t n = hg_numel(t);
+    hg_conv_key(p, key);
+    for (int64_t i = 0; i < n; i++) {
+        ck_assert_msg(!exact || got[i] == expected[i], "%s by %s: element %lld is %.9g, expected %.9g", key, p->solver,
+                      (long long)i, got[i], expected[i]);
+        sum += (got[i] - expected[i]) * (got[i] - expected[i]);
+        largest = fmax(largest, fabs(expected[i]));
+    }
+    free(got);
+    double error = n ? sqrt(sum / (double)n) : 0, limit = p->dtype == HG_F64 ? 1e-14 : 1e-6;
+    ck_assert_msg(error <= limit * largest, "%s by %s: RMS error %.3g of the largest value", key, p->solver, error / largest);
+}
+
+static bool can(const hg_conv_solver *solver, const hg_conv_problem *p)
+{
+    char why[HG_WHY];
+    hg_conv_problem with = *p;
+    if (!with.workspace_limit) with.workspace_limit = 1 << 28;
+    return p->batch * p->channels * p->outputs == 0 || solver->applicable(&with, test_device(), why);
+}
+
+/* The problem by every solver that can do it, in the given directions. */
+static void check(const hg_conv_problem *problem, bool exact)
+{
+    for (int direction = 0; direction < 3; direction++) {
+        hg_conv_problem p = *problem;
+        p.direction = direction;
+        if (direction != HG_CONV_FORWARD) p.epilogue = 0;
+        data d = make_data(&p, exact);
+        for (const hg_conv_solver *const *s = hg_conv_solvers(); *s; s++) {
+            if (!can(*s, &p)) continue;
+            strcpy(p.solver, (*s)->name);
+            hg_scope *scope = hg_scope_begin(test_device());
+            compare(&p, run(&p, &d), &d, exact);
+            hg_scope_end(scope);
+        }
+        free_data(&d);
+    }
+}
+
+static void check_key(const char *key, bool exact)
+{
+    hg_conv_problem p;
+    ck_assert_hg(hg_conv_parse(key, &p));
+    check(&p, exact);
+}
+
+/* Batches of 0, 1, 2 and 5; every kernel, stride, padding and dilation of the grid; one and two dimensions and three;
+ * groups and depthwise; strides larger than the kernel; rows shorter than a vector, as long, and longer. */
+static const char *const shapes[] = {
+    "fwd 1x1x3x3 1x2x2",
+    "fwd 5x3x8x8 4x3x3 p1x1 bias",
+    "fwd 2x1x28x28 32x3x3 p1x1 bias",
+    "fwd 2x32x14x14 64x3x3",
+    "fwd 0x3x8x8 4x3x3",
+    "fwd 2x0x8x8 4x3x3 bias",
+    "fwd 1x5x4x6 7x1x1 bias relu",
+    "fwd 2x16x1x1 24x1x1",
+    "fwd 2x3x33x17 5x1x1 s2x2",
+    "fwd 2x3x17x33 9x5x5 s2x2 p2x2",
+    "fwd 1x3x31x29 8x7x7 s2x2 p3x3 residual relu",
+    "fwd 1x2x24x25 3x11x11 s3x3 p3x2",
+    "fwd 2x4x16x40 4x4x4 s1x1 p2x1 d2x2",
+    "fwd 2x4x19x50 12x2x3 s3x2 p0x3 d1x2",
+    "fwd 2x3x20x20 3x2x2 s3x3",
+    "fwd 1x3x9x70 3x1x1 s3x3",
+    "fwd 2x6x9x9 9x3x3 p1x1 g3 bias",
+    "fwd 2x8x12x12 8x3x3 p1x1 g8 bias",
+    "fwd 2x8x13x13 16x3x3 s2x2 p1x1 g8",
+    "fwd 1x10x8x8 10x3x3 p1x1 g2 d2x1",
+    "fwd 2x3x8x9 4x2x4 p0:1x1:2 bias",
+    "fwd 2x3x8x8 4x2x2 p0:1x0:1 d3x1",
+    "fwd 1x3x2x2 2x3x3 p3x3",
+    "fwd 5x4x100 6x3 p1 bias",
+    "fwd 2x4x37 6x5 s3 p2 d2 g2",
+    "fwd 2x1x10x9x8 6x1x2x3 s1x2x1 p0x1x2 bias",
+    "fwd 1x4x5x6x7 4x3x3x3 s2x2x2 p1x1x1 g2",
+};
+
+START_TEST(small_integers_are_exact_by_every_solver)
+{
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) check_key(shapes[i], true);
+}
+END_TEST
+
+static hg_conv_problem random_problem(void)
+{
+    static const int kernels[] = {1, 2, 3, 4, 5, 7, 11};
+    static const int batches[] = {1, 2, 5};
+    hg_conv_problem p = {.rank = (int32_t)test_between(1, 3), .batch = batches[test_between(0, 2)]};
+    p.groups = test_between(0, 2) ? 1 : test_between(1, 6);
+    p.channels = p.groups * test_between(1, p.groups > 1 ? 3 : 9);
+    p.outputs = p.groups * test_between(1, p.groups > 1 ? 3 : 18);
+    p.epilogue = (int32_t)test_between(0, 7);
+    for (int d = 0; d < p.rank; d++) {
+        p.kernel[d] = kernels[test_between(0, p.rank == 3 ? 3 : 6)];
+        p.stride[d] = test_between(1, 3);
+        p.begin[d] = test_between(0, 3);
+        p.end[d] = test_between(0, 2) ? p.begin[d] : test_between(0, 3);
+        p.dilation[d] = test_between(1, 2);
+        int64_t least = p.dilation[d] * (p.kernel[d] - 1) + 1 - p.begin[d] - p.end[d];
+        p.size[d] = test_between(least > 1 ? least : 1, (least > 1 ? least : 1) + (d == p.rank - 1 ? 20 : 4));
+    }
+    return p;
+}
+
+START_TEST(random_problems_are_exact_on_integers)
+{
+    for (int i = 0; i < 40; i++) {
+        hg_conv_problem p = random_problem();
+        check(&p, true);
+    }
+}
+END_TEST
+
+START_TEST(random_data_stays_within_the_error_of_a_sum)
+{
+    check_key("fwd 2x256x7x7 32x3x3 p1x1", false);
+    check_key("fwd 5x16x30x30 16x3x3 p1x1", false);
+    for (int i = 0; i < 15; i++) {
+        hg_conv_problem p = random_problem();
+        check(&p, false);
+    }
+}
+END_TEST
+
+START_TEST(doubles_are_computed_as_doubles)
+{
+    if (!test_has_f64()) return;
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i += 3) {
+        hg_conv_problem p;
+        ck_assert_hg(hg_conv_parse(shapes[i], &p));
+        p.dtype = HG_F64;
+        check(&p, false);
+    }
+}
+END_TEST
+
+START_TEST(the_same_problem_twice_gives_the_same_bits)
+{
+    for (int direction = 0; direction < 3; direction++) {
+        hg_conv_problem p;
+        ck_assert_hg(hg_conv_parse("fwd 5x12x14x14 20x3x3 p1x1", &p));
+        p.direction = direction;
+        data d = make_data(&p, false);
+        for (const hg_conv_solver *const *s = hg_conv_solvers(); *s; s++) {
+            if (!can(*s, &p)) continue;
+            strcpy(p.solver, (*s)->name);
+            hg_scope *scope = hg_scope_begin(test_device());
+            hg_tensor *first = run(&p, &d), *second = run(&p, &d);
+            double *a = test_read(first), *b = test_read(second);
+            ck_assert_mem_eq(a, b, sizeof *a * (size_t)hg_numel(first));
+            free(a);
+            free(b);
+            hg_scope_end(scope);
+        }
+        free_data(&d);
+    }
+}
+END_TEST
+
+START_TEST(nan_in_the_data_stays_where_it_belongs)
+{
+    hg_conv_problem p;
+    ck_assert_hg(hg_conv_parse("fwd 1x1x5x5 1x3x3 p1x1 bias relu", &p));
+    double x[25] = {0}, w[9] = {1, 1, 1, 1, 1, 1, 1, 1, 1}, bias[1] = {-1};
+    x[0] = NAN;     /* the corner: seen by outputs (0,0) (0,1) (1,0) (1,1) */
+    for (const hg_conv_solver *const *s = hg_conv_solvers(); *s; s++) {
+        if (!can(*s, &p)) continue;
+        strcpy(p.solver, (*s)->name);
+        hg_scope *scope = hg_scope_begin(test_device());
+        data d = {x, w, x, bias, x};
+        double *y = test_read(run(&p, &d));
+        for (int i = 0; i < 25; i++) {
+            if (i == 0 || i == 1 || i == 5 || i == 6) ck_assert_double_nan(y[i]);
+            else ck_assert_double_eq(y[i], 0);
+        }
+        free(y);
+        hg_scope_end(scope);
+    }
+}
+END_TEST
+
+START_TEST(gradient_of_the_bias_is_the_sum_over_images_and_area)
+{
+    for (int i = 0; i < 10; i++) {
+        hg_conv_problem p = random_problem();
+        p.epilogue = 0;
+        p.batch = i ? p.batch : 0;
+        int64_t n = hg_conv_output_numel(&p), area = hg_conv_output_area(&p);
+        double *dy = test_integers(n, 9), *db = calloc((size_t)p.outputs, sizeof *db);
+        ck_assert_ptr_nonnull(db);
+        for (int64_t k = 0; k < n; k++) db[k / area % p.outputs] += dy[k];
+        hg_scope *scope = hg_scope_begin(test_device());
+        hg_tensor *bias = hg_full(test_device(), HG_F32, HG_SHAPE(p.outputs), NAN);
+        ck_assert_hg(hg_conv_bias_gradient(&p, operand(&p, n, dy, false), bias));
+        test_equal(bias, HG_SHAPE(p.outputs), db);
+        hg_scope_end(scope);
+        free(dy);
+        free(db);
+    }
+}
+END_TEST
+
+Suite *solvers_suite(void)
+{
+    return TEST_SUITE("solvers", small_integers_are_exact_by_every_solver, random_problems_are_exact_on_integers,
+                      random_data_stays_within_the_error_of_a_sum, doubles_are_computed_as_doubles,
+                      the_same_problem_twice_gives_the_same_bits, nan_in_the_data_stays_where_it_belongs,
+                      gradient_of_the_bias_is_the_sum_over_images_and_area);
+}
