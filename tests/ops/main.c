@@ -3,6 +3,7 @@
 int main(void)
 {
     Suite *suites[] = {
+        batch_norm_suite(),
         binary_suite(),
         conv_suite(),
         loss_suite(),

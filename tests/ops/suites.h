@@ -3,6 +3,7 @@
 
 #include "support.h"
 
+Suite *batch_norm_suite(void);
 Suite *binary_suite(void);
 Suite *conv_suite(void);
 Suite *loss_suite(void);
