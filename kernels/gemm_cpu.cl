@@ -24,8 +24,8 @@ typedef HG_CAT_REAL(16) VECTOR;
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm(int m, int n, int k, int k_slice, int k_block,
     int row_tiles, int panels, int slices, REAL alpha, REAL beta, __global const REAL *restrict a, long a_step,
-    __global const REAL *restrict b, long b_step, __global REAL *restrict c, long co, long ldc, long c_step, int epilogue,
-    __global const REAL *restrict bias, long bo)
+    __global const REAL *restrict b, long b_step, __global REAL *restrict c, long co, long ldc, long c_step,
+    int epilogue, __global const REAL *restrict bias, long bo)
 {
     int z = (int)get_group_id(2), k_begin = z % slices * k_slice, k_end = min(k, k_begin + k_slice);
     int i_begin = (int)get_group_id(0) * row_tiles, i_end = min((m + MR - 1) / MR, i_begin + row_tiles);

@@ -13,14 +13,14 @@ static const struct {
     int code;
     const char *name;
 } own_codes[] = {
-    {-1024, "NotImplemented"},        {-1022, "InvalidMatrixA"},        {-1021, "InvalidMatrixB"},
-    {-1020, "InvalidMatrixC"},        {-1017, "InvalidDimension"},      {-1016, "InvalidLeadDimA"},
-    {-1015, "InvalidLeadDimB"},       {-1014, "InvalidLeadDimC"},       {-1011, "InsufficientMemoryA"},
-    {-1010, "InsufficientMemoryB"},   {-1009, "InsufficientMemoryC"},   {-2050, "InsufficientMemoryTemp"},
-    {-2049, "InvalidBatchCount"},     {-2048, "InvalidOverrideKernel"}, {-2047, "MissingOverrideParameter"},
-    {-2046, "InvalidLocalMemUsage"},  {-2045, "NoHalfPrecision"},       {-2044, "NoDoublePrecision"},
-    {-2043, "InvalidVectorScalar"},   {-2042, "InsufficientMemoryScalar"}, {-2041, "DatabaseError"},
-    {-2040, "UnknownError"},          {-2039, "UnexpectedError"},
+    {-1024, "NotImplemented"},       {-1022, "InvalidMatrixA"},           {-1021, "InvalidMatrixB"},
+    {-1020, "InvalidMatrixC"},       {-1017, "InvalidDimension"},         {-1016, "InvalidLeadDimA"},
+    {-1015, "InvalidLeadDimB"},      {-1014, "InvalidLeadDimC"},          {-1011, "InsufficientMemoryA"},
+    {-1010, "InsufficientMemoryB"},  {-1009, "InsufficientMemoryC"},      {-2050, "InsufficientMemoryTemp"},
+    {-2049, "InvalidBatchCount"},    {-2048, "InvalidOverrideKernel"},    {-2047, "MissingOverrideParameter"},
+    {-2046, "InvalidLocalMemUsage"}, {-2045, "NoHalfPrecision"},          {-2044, "NoDoublePrecision"},
+    {-2043, "InvalidVectorScalar"},  {-2042, "InsufficientMemoryScalar"}, {-2041, "DatabaseError"},
+    {-2040, "UnknownError"},         {-2039, "UnexpectedError"},
 };
 
 static hg_status clblast_error(CLBlastStatusCode code, const char *what)
@@ -28,7 +28,8 @@ static hg_status clblast_error(CLBlastStatusCode code, const char *what)
     if (code == CLBlastSuccess) return HG_OK;
     for (size_t i = 0; i < sizeof own_codes / sizeof *own_codes; i++)
         if (own_codes[i].code == (int)code)
-            return hg_error(HG_E_DRIVER, "gemm: CLBlast's %s failed with CLBlast%s (%d)", what, own_codes[i].name, (int)code);
+            return hg_error(HG_E_DRIVER, "gemm: CLBlast's %s failed with CLBlast%s (%d)", what, own_codes[i].name,
+                            (int)code);
     char text[64];
     snprintf(text, sizeof text, "gemm: CLBlast's %s", what);
     return hg_cl_error((cl_int)code, text);
@@ -37,7 +38,7 @@ static hg_status clblast_error(CLBlastStatusCode code, const char *what)
 /* A kernel without sub-group tricks, good on most GPUs, for devices whose own entry is wrong. */
 static CLBlastStatusCode override_parameters(cl_device_id id)
 {
-    const char *names[] = {"GEMMK", "KREG", "KWG", "KWI", "MDIMA", "MDIMC", "MWG",  "NDIMB",
+    const char *names[] = {"GEMMK", "KREG", "KWG", "KWI", "MDIMA", "MDIMC", "MWG", "NDIMB",
                            "NDIMC", "NWG",  "SA",  "SB",  "STRM",  "STRN",  "VWM", "VWN"};
     const size_t values[] = {0, 1, 16, 2, 8, 8, 64, 8, 8, 64, 1, 1, 0, 0, 4, 4};
     return CLBlastOverrideParameters(id, "Xgemm", CLBlastPrecisionSingle, sizeof names / sizeof *names, names, values);
@@ -67,8 +68,8 @@ static CLBlastStatusCode gemm(hg_device *dev, const hg_gemm_problem *p, cl_event
     size_t ao = (size_t)p->a.offset, bo = (size_t)p->b.offset, co = (size_t)p->c.offset;
     size_t lda = (size_t)p->a.ld, ldb = (size_t)p->b.ld, ldc = (size_t)p->c.ld;
     if (p->f64)
-        return CLBlastDgemm(CLBlastLayoutRowMajor, ta, tb, m, n, k, p->alpha, p->a.mem, ao, lda, p->b.mem, bo, ldb, p->beta,
-                            p->c.mem, co, ldc, &dev->queue, event);
+        return CLBlastDgemm(CLBlastLayoutRowMajor, ta, tb, m, n, k, p->alpha, p->a.mem, ao, lda, p->b.mem, bo, ldb,
+                            p->beta, p->c.mem, co, ldc, &dev->queue, event);
     return CLBlastSgemm(CLBlastLayoutRowMajor, ta, tb, m, n, k, (float)p->alpha, p->a.mem, ao, lda, p->b.mem, bo, ldb,
                         (float)p->beta, p->c.mem, co, ldc, &dev->queue, event);
 }
@@ -83,9 +84,11 @@ static CLBlastStatusCode gemm_batch(hg_device *dev, const hg_gemm_problem *p, cl
     size_t as = (size_t)p->a.step, bs = (size_t)p->b.step, cs = (size_t)p->c.step;
     if (p->f64)
         return CLBlastDgemmStridedBatched(CLBlastLayoutRowMajor, ta, tb, m, n, k, p->alpha, p->a.mem, ao, lda, as,
-                                          p->b.mem, bo, ldb, bs, p->beta, p->c.mem, co, ldc, cs, batch, &dev->queue, event);
+                                          p->b.mem, bo, ldb, bs, p->beta, p->c.mem, co, ldc, cs, batch, &dev->queue,
+                                          event);
     return CLBlastSgemmStridedBatched(CLBlastLayoutRowMajor, ta, tb, m, n, k, (float)p->alpha, p->a.mem, ao, lda, as,
-                                      p->b.mem, bo, ldb, bs, (float)p->beta, p->c.mem, co, ldc, cs, batch, &dev->queue, event);
+                                      p->b.mem, bo, ldb, bs, (float)p->beta, p->c.mem, co, ldc, cs, batch, &dev->queue,
+                                      event);
 }
 
 /* One product, or the batch at once. */
@@ -114,7 +117,7 @@ hg_status hg_gemm_clblast(hg_device *dev, const hg_gemm_problem *p)
     if (status == HG_OK && p->batch > 1 && p->a.step && p->b.step) {
         status = call(dev, p);
     } else {
-        hg_gemm_problem q = *p;     /* its batches need a step each */
+        hg_gemm_problem q = *p; /* its batches need a step each */
         q.batch = 1;
         for (int64_t z = 0; z < p->batch && status == HG_OK; z++) {
             q.a.offset = p->a.offset + z * p->a.step;

@@ -10,7 +10,8 @@ int hg_gemm_epilogue(const hg_gemm_problem *p)
     return (p->bias_along == HG_BIAS_COLUMNS ? 1 : p->bias_along == HG_BIAS_ROWS ? 2 : 0) | (p->relu ? 4 : 0);
 }
 
-hg_status hg_gemm_finish(hg_device *dev, const hg_gemm_problem *p, double alpha, cl_mem partial, int64_t slices, double beta)
+hg_status hg_gemm_finish(hg_device *dev, const hg_gemm_problem *p, double alpha, cl_mem partial, int64_t slices,
+                         double beta)
 {
     hg_range range = {3, {1, (size_t)p->m, (size_t)p->batch}, {1, 1, 1}};
     if (!hg_is_cpu(dev)) range = hg_range_items(dev, hg_min_i64(p->n, 4096), p->m, p->batch, 64);
@@ -61,7 +62,7 @@ static hg_status check(hg_device *dev, const hg_gemm_problem *p)
     if (p->m < 0 || p->n < 0 || p->k < 0 || p->batch < 0)
         return hg_error(HG_E_ARG, "gemm: negative size in m %lld, n %lld, k %lld, batch %lld", (long long)p->m,
                         (long long)p->n, (long long)p->k, (long long)p->batch);
-    int64_t limit = INT_MAX / 2;    /* kernels count rows and columns, padded to tiles, in int */
+    int64_t limit = INT_MAX / 2; /* kernels count rows and columns, padded to tiles, in int */
     if (p->m > limit || p->n > limit || p->k > limit || p->batch > limit)
         return hg_error(HG_E_ARG, "gemm: %lld x %lld x %lld, batch %lld: each is at most %lld; split the product",
                         (long long)p->m, (long long)p->n, (long long)p->k, (long long)p->batch, (long long)limit);
@@ -73,7 +74,8 @@ static hg_status check(hg_device *dev, const hg_gemm_problem *p)
         return hg_error(HG_E_ARG, "gemm: the matrices of C overlap: %lld x %lld with leading dimension %lld, step %lld",
                         (long long)p->m, (long long)p->n, (long long)p->c.ld, (long long)p->c.step);
     if (p->bias_along != HG_BIAS_NONE)
-        HG_TRY(check_buffer(p->bias, "the bias", p->bias_offset + (p->bias_along == HG_BIAS_ROWS ? p->m : p->n), p->f64));
+        HG_TRY(
+            check_buffer(p->bias, "the bias", p->bias_offset + (p->bias_along == HG_BIAS_ROWS ? p->m : p->n), p->f64));
     if (!p->k) return HG_OK;
     HG_TRY(check_matrix(&p->a, "A", p->trans_a ? p->k : p->m, p->trans_a ? p->m : p->k, p));
     return check_matrix(&p->b, "B", p->trans_b ? p->n : p->k, p->trans_b ? p->k : p->n, p);

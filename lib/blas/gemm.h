@@ -26,9 +26,9 @@ typedef struct hg_gemm_problem {
 } hg_gemm_problem;
 
 /* C = relu(alpha op(A) op(B) + beta C + bias) for every matrix of the batch; row-major, f32 or f64.
- * op(A) is m x k, op(B) k x n, C m x n; C overlaps neither A nor B, and its matrices not each other. With beta = 0, C is
- * never read: NaN there is overwritten. With k = 0, C = relu(beta C + bias). The same call on the same device gives the
- * same bits.
+ * op(A) is m x k, op(B) k x n, C m x n; C overlaps neither A nor B, and its matrices not each other. With beta = 0, C
+ * is never read: NaN there is overwritten. With k = 0, C = relu(beta C + bias). The same call on the same device gives
+ * the same bits.
  * Queued; workspace comes from the device's pool. Errors: HG_E_ARG (sizes, leading dimensions, a matrix beyond its
  * buffer), HG_E_UNSUPPORTED (f64 without fp64), HG_E_MEMORY, HG_E_DRIVER. */
 hg_status hg_gemm(hg_device *dev, const hg_gemm_problem *p);
@@ -42,7 +42,8 @@ hg_status hg_gemm_cpu(hg_device *dev, const hg_gemm_problem *p);
 const char *hg_gemm_cpu_algorithm(hg_device *dev, const hg_gemm_problem *p);
 hg_status hg_gemm_clblast(hg_device *dev, const hg_gemm_problem *p);    /* without bias and ReLU */
 /* C = relu(alpha (sum of `slices` m x n matrices a batch element in `partial`) + beta C + bias). */
-hg_status hg_gemm_finish(hg_device *dev, const hg_gemm_problem *p, double alpha, cl_mem partial, int64_t slices, double beta);
+hg_status hg_gemm_finish(hg_device *dev, const hg_gemm_problem *p, double alpha, cl_mem partial, int64_t slices,
+                         double beta);
 int hg_gemm_epilogue(const hg_gemm_problem *p);     /* the flags that kernels take */
 
 #endif

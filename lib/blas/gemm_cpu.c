@@ -6,11 +6,12 @@
 #include "cl/launch.h"
 
 enum {
-    K_BLOCK = 256,                  /* a piece of a B panel, 32 KB, stays in L1 */
-    CHUNK_ROWS = 1 << 16,           /* of M or N packed at once */
-    PACK_ROWS = 128, PACK_DEPTH = 128       /* of a work-item of gemm_pack.cl */
+    K_BLOCK = 256,        /* a piece of a B panel, 32 KB, stays in L1 */
+    CHUNK_ROWS = 1 << 16, /* of M or N packed at once */
+    PACK_ROWS = 128,
+    PACK_DEPTH = 128 /* of a work-item of gemm_pack.cl */
 };
-static const int64_t WORKSPACE = 128 << 20;     /* bytes of panels */
+static const int64_t WORKSPACE = 128 << 20; /* bytes of panels */
 
 /* A register tile: MR rows by NV vectors of 16. */
 typedef struct tile {
@@ -40,15 +41,16 @@ static int64_t panel_elements(int64_t rows, int64_t k, int width)
     return hg_round_up(rows, width) * k;
 }
 
-static hg_status pack(hg_device *dev, const hg_gemm_problem *p, const hg_matrix *x, bool k_unit, int64_t rows, int width,
-                      int64_t batch, cl_mem panels)
+static hg_status pack(hg_device *dev, const hg_gemm_problem *p, const hg_matrix *x, bool k_unit, int64_t rows,
+                      int width, int64_t batch, cl_mem panels)
 {
     int64_t count = x->step ? batch : 1;
     hg_range range = {3,
                       {(size_t)hg_ceil_div(p->k, PACK_DEPTH), (size_t)hg_ceil_div(hg_round_up(rows, width), PACK_ROWS),
                        (size_t)count},
                       {1, 1, 1}};
-    return hg_launch(dev, &hg_source_gemm_pack, p->f64 ? "-DHG_F64=1" : NULL, k_unit ? "pack_columns" : "pack_rows", range,
+    return hg_launch(dev, &hg_source_gemm_pack, p->f64 ? "-DHG_F64=1" : NULL, k_unit ? "pack_columns" : "pack_rows",
+                     range,
                      HG_ARGS(HG_ARG_I32(rows), HG_ARG_I32(p->k), HG_ARG_I32(width), HG_ARG_MEM(x->mem),
                              HG_ARG_I64(x->offset), HG_ARG_I64(x->ld), HG_ARG_I64(x->step), HG_ARG_MEM(panels),
                              HG_ARG_I64(panel_elements(rows, p->k, width))));
@@ -56,7 +58,7 @@ static hg_status pack(hg_device *dev, const hg_gemm_problem *p, const hg_matrix 
 
 /* How the tiles of C are shared out. */
 typedef struct grid {
-    int64_t row_tiles, panels;      /* of one work-item */
+    int64_t row_tiles, panels; /* of one work-item */
     int64_t k_slice, slices;
     size_t x, y;
 } grid;
@@ -89,7 +91,8 @@ static hg_status multiply(hg_device *dev, const hg_gemm_problem *p, const tile *
 {
     grid g = share_out(dev, p, t);
     bool split = g.slices > 1;
-    hg_block *partial = split ? hg_pool_take(dev, (size_t)(p->batch * g.slices * p->m * p->n) * (p->f64 ? 8 : 4)) : NULL;
+    hg_block *partial =
+        split ? hg_pool_take(dev, (size_t)(p->batch * g.slices * p->m * p->n) * (p->f64 ? 8 : 4)) : NULL;
     if (split && !partial) return hg_last_status();
     hg_matrix c = split ? (hg_matrix){partial->mem, 0, p->n, p->m * p->n} : p->c;
     hg_status status = hg_launch(
@@ -156,7 +159,8 @@ hg_status hg_gemm_cpu(hg_device *dev, const hg_gemm_problem *p)
 {
     const tile *t = choose(p);
     int64_t m = hg_min_i64(p->m, CHUNK_ROWS), n = hg_min_i64(p->n, CHUNK_ROWS);
-    int64_t row = (hg_round_up(m, t->rows) + hg_round_up(n, t->columns)) * (p->f64 ? 8 : 4);   /* bytes of panels for one of k */
+    int64_t row =
+        (hg_round_up(m, t->rows) + hg_round_up(n, t->columns)) * (p->f64 ? 8 : 4); /* bytes of panels for one of k */
     int64_t k = hg_max_i64(K_BLOCK, WORKSPACE / row / K_BLOCK * K_BLOCK);
     k = hg_min_i64(k, p->k);
     int64_t batch = hg_min_i64(p->batch, hg_max_i64(1, WORKSPACE / (row * k)));

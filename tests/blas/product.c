@@ -10,7 +10,7 @@ static const double UNTOUCHED = 12345;
 
 /* A matrix batch in host memory, as doubles, and on the device. */
 typedef struct operand {
-    int64_t rows, columns, count, elements;     /* rows x columns as in memory */
+    int64_t rows, columns, count, elements; /* rows x columns as in memory */
     hg_matrix matrix;
     hg_block *block;
     double *data;
@@ -70,7 +70,8 @@ static const char *text(const product *p)
 {
     static char out[256];
     snprintf(out, sizeof out,
-             "%s %lldx%lldx%lld batch %lld%s%s%s%s alpha %g beta %g bias %d relu %d offsets %lld %lld %lld gaps %lld %lld %lld",
+             "%s %lldx%lldx%lld batch %lld%s%s%s%s alpha %g beta %g bias %d relu %d offsets %lld %lld %lld gaps %lld "
+             "%lld %lld",
              p->f64 ? "f64" : "f32", (long long)p->m, (long long)p->n, (long long)p->k, (long long)p->batch,
              p->trans_a ? " A^T" : "", p->trans_b ? " B^T" : "", p->one_a ? " one A" : "", p->one_b ? " one B" : "",
              p->alpha, p->beta, p->bias_along, p->relu, (long long)p->offset[0], (long long)p->offset[1],
@@ -98,8 +99,8 @@ static double *receive(const operand *c, bool f64)
 {
     double *out = malloc((size_t)c->elements * sizeof *out);
     float *narrow = malloc((size_t)c->elements * sizeof *narrow);
-    ck_assert_hg(hg_download(test_device(), c->block->mem, 0, f64 ? (void *)out : narrow,
-                             (size_t)c->elements * (f64 ? 8 : 4)));
+    ck_assert_hg(
+        hg_download(test_device(), c->block->mem, 0, f64 ? (void *)out : narrow, (size_t)c->elements * (f64 ? 8 : 4)));
     for (int64_t i = 0; i < c->elements && !f64; i++) out[i] = narrow[i];
     free(narrow);
     return out;
@@ -112,8 +113,8 @@ static void compare(const product *p, const operand *a, const operand *b, const 
         for (int64_t i = 0; i < p->m; i++)
             for (int64_t j = 0; j < p->n; j++) {
                 double *g = &got[place(c, z, i, j)], e = expected(p, a, b, c, bias, z, i, j);
-                ck_assert_msg(!p->rough ? *g == e : isfinite(*g), "%s: C[%lld][%lld][%lld] is %.9g, expected %.9g", text(p),
-                              (long long)z, (long long)i, (long long)j, *g, e);
+                ck_assert_msg(!p->rough ? *g == e : isfinite(*g), "%s: C[%lld][%lld][%lld] is %.9g, expected %.9g",
+                              text(p), (long long)z, (long long)i, (long long)j, *g, e);
                 squares += (*g - e) * (*g - e);
                 largest = fmax(largest, fabs(e));
                 *g = c->data[place(c, z, i, j)] = UNTOUCHED;
@@ -139,10 +140,22 @@ void check_product(const product *p)
     fill(&b, p->rough, false, p->f64);
     fill(&c, p->rough, p->beta == 0, p->f64);
     fill(&bias, p->rough, false, p->f64);
-    hg_gemm_problem problem = {.f64 = p->f64, .trans_a = p->trans_a, .trans_b = p->trans_b, .m = p->m, .n = p->n, .k = p->k,
-                               .batch = p->batch, .alpha = p->alpha, .beta = p->beta, .a = a.matrix, .b = b.matrix,
-                               .c = c.matrix, .bias_along = p->bias_along, .bias = bias.matrix.mem,
-                               .bias_offset = bias.matrix.offset, .relu = p->relu};
+    hg_gemm_problem problem = {.f64 = p->f64,
+                               .trans_a = p->trans_a,
+                               .trans_b = p->trans_b,
+                               .m = p->m,
+                               .n = p->n,
+                               .k = p->k,
+                               .batch = p->batch,
+                               .alpha = p->alpha,
+                               .beta = p->beta,
+                               .a = a.matrix,
+                               .b = b.matrix,
+                               .c = c.matrix,
+                               .bias_along = p->bias_along,
+                               .bias = bias.matrix.mem,
+                               .bias_offset = bias.matrix.offset,
+                               .relu = p->relu};
     ck_assert_msg(hg_gemm(test_device(), &problem) == HG_OK, "%s: %s", text(p), hg_last_error());
     compare(p, &a, &b, &c, &bias);
     drop(&a);

@@ -14,19 +14,22 @@ static bool gpu_class(void)
 
 START_TEST(every_transpose_at_every_edge_of_the_tiles)
 {
-    const int64_t sizes[][3] = {{1, 1, 1}, {8, 32, 16}, {7, 31, 15}, {9, 33, 17}, {16, 10, 5}, {17, 100, 40}, {64, 64, 1}, {3, 65, 129}};
+    const int64_t sizes[][3] = {{1, 1, 1},   {8, 32, 16},   {7, 31, 15}, {9, 33, 17},
+                                {16, 10, 5}, {17, 100, 40}, {64, 64, 1}, {3, 65, 129}};
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
         for (int trans = 0; trans < 4; trans++)
-            check_product(&(product){PRODUCT(sizes[s][0], sizes[s][1], sizes[s][2], 1), .trans_a = trans & 1, .trans_b = trans & 2});
+            check_product(&(product){PRODUCT(sizes[s][0], sizes[s][1], sizes[s][2], 1), .trans_a = trans & 1,
+                                     .trans_b = trans & 2});
 }
 END_TEST
 
 START_TEST(offsets_and_leading_dimensions_leave_the_rest_alone)
 {
     for (int trans = 0; trans < 4; trans++) {
-        check_product(&(product){PRODUCT(19, 45, 23, 1), .trans_a = trans & 1, .trans_b = trans & 2, .offset = {1, 3, 5}, .gap = {3, 1, 2}});
-        check_product(&(product){PRODUCT(40, 12, 33, 1), .trans_a = trans & 1, .trans_b = trans & 2, .offset = {7, 0, 1}, .gap = {0, 4, 20},
-                                 .beta = 1});
+        check_product(&(product){PRODUCT(19, 45, 23, 1), .trans_a = trans & 1, .trans_b = trans & 2,
+                                 .offset = {1, 3, 5}, .gap = {3, 1, 2}});
+        check_product(&(product){PRODUCT(40, 12, 33, 1), .trans_a = trans & 1, .trans_b = trans & 2,
+                                 .offset = {7, 0, 1}, .gap = {0, 4, 20}, .beta = 1});
     }
 }
 END_TEST
@@ -46,7 +49,8 @@ START_TEST(bias_and_relu)
     for (int relu = 0; relu < 2; relu++)
         for (int along = HG_BIAS_NONE; along <= HG_BIAS_ROWS; along++) {
             check_product(&(product){PRODUCT(21, 70, 9, 1), .bias_along = along, .relu = relu, .offset = {0, 0, 3}});
-            check_product(&(product){PRODUCT(33, 10, 700, 1), .trans_a = true, .bias_along = along, .relu = relu, .beta = 1});
+            check_product(
+                &(product){PRODUCT(33, 10, 700, 1), .trans_a = true, .bias_along = along, .relu = relu, .beta = 1});
             check_product(&(product){PRODUCT(5, 6, 0, 1), .bias_along = along, .relu = relu, .beta = 2});
         }
 }
@@ -84,10 +88,11 @@ END_TEST
 
 START_TEST(large_products_go_in_chunks)
 {
-    if (gpu_class()) return;    /* chunks are the CPU path's */
+    if (gpu_class()) return; /* chunks are the CPU path's */
     check_product(&(product){PRODUCT(2, 66000, 3, 1), .bias_along = HG_BIAS_COLUMNS, .relu = true});
     check_product(&(product){PRODUCT(66000, 2, 3, 1), .bias_along = HG_BIAS_ROWS, .beta = 1});
-    check_product(&(product){PRODUCT(1, 40000, 900, 1), .trans_b = true, .bias_along = HG_BIAS_COLUMNS, .relu = true, .beta = 1});
+    check_product(
+        &(product){PRODUCT(1, 40000, 900, 1), .trans_b = true, .bias_along = HG_BIAS_COLUMNS, .relu = true, .beta = 1});
     check_product(&(product){PRODUCTS(30, 1, 5000, 300), .one_a = true});
 }
 END_TEST
@@ -95,10 +100,19 @@ END_TEST
 START_TEST(random_products)
 {
     for (int i = 0; i < (gpu_class() ? 40 : 100); i++) {
-        product p = {.m = test_between(1, 70), .n = test_between(1, 150), .k = test_between(1, 90), .batch = test_between(1, 3),
-                     .trans_a = test_between(0, 1), .trans_b = test_between(0, 1), .one_a = test_between(0, 1),
-                     .one_b = test_between(0, 1), .alpha = (double)test_between(-2, 2), .beta = (double)test_between(-1, 1),
-                     .bias_along = (hg_gemm_bias)test_between(0, 2), .relu = test_between(0, 1), .rough = test_between(0, 3) == 0};
+        product p = {.m = test_between(1, 70),
+                     .n = test_between(1, 150),
+                     .k = test_between(1, 90),
+                     .batch = test_between(1, 3),
+                     .trans_a = test_between(0, 1),
+                     .trans_b = test_between(0, 1),
+                     .one_a = test_between(0, 1),
+                     .one_b = test_between(0, 1),
+                     .alpha = (double)test_between(-2, 2),
+                     .beta = (double)test_between(-1, 1),
+                     .bias_along = (hg_gemm_bias)test_between(0, 2),
+                     .relu = test_between(0, 1),
+                     .rough = test_between(0, 3) == 0};
         for (int x = 0; x < 3; x++) {
             p.offset[x] = test_between(0, 9);
             p.gap[x] = test_between(0, 5);
@@ -117,10 +131,10 @@ END_TEST
 
 START_TEST(double_precision)
 {
-    if (!test_has_f64() || gpu_class()) return;     /* CLBlast's doubles have a test of their own */
+    if (!test_has_f64() || gpu_class()) return; /* CLBlast's doubles have a test of their own */
     for (int trans = 0; trans < 4; trans++) {
-        check_product(&(product){PRODUCT(19, 45, 23, 1), .f64 = true, .trans_a = trans & 1, .trans_b = trans & 2, .offset = {1, 3, 5},
-                                 .gap = {3, 1, 2}, .beta = 2, .rough = true});
+        check_product(&(product){PRODUCT(19, 45, 23, 1), .f64 = true, .trans_a = trans & 1, .trans_b = trans & 2,
+                                 .offset = {1, 3, 5}, .gap = {3, 1, 2}, .beta = 2, .rough = true});
         check_product(&(product){PRODUCTS(2, 9, 10, 1300), .f64 = true, .trans_a = trans & 1, .trans_b = trans & 2,
                                  .bias_along = HG_BIAS_ROWS, .relu = true, .rough = true});
     }
@@ -130,7 +144,8 @@ END_TEST
 START_TEST(double_precision_on_gpus)
 {
     if (!test_has_f64() || !gpu_class()) return;
-    check_product(&(product){PRODUCT(9, 13, 31, 1), .f64 = true, .trans_b = true, .gap = {1, 2, 3}, .beta = 2, .rough = true});
+    check_product(
+        &(product){PRODUCT(9, 13, 31, 1), .f64 = true, .trans_b = true, .gap = {1, 2, 3}, .beta = 2, .rough = true});
 }
 END_TEST
 
@@ -146,8 +161,14 @@ static float *product_bits(int64_t m, int64_t n, int64_t k, float *c)
         for (int64_t i = 0; i < elements[x] && x < 2; i++) c[i] = (float)sin((double)(i * (x + 1)));
         if (x < 2) ck_assert_hg(hg_upload(dev, blocks[x]->mem, 0, c, (size_t)elements[x] * 4));
     }
-    hg_gemm_problem p = {.m = m, .n = n, .k = k, .batch = 1, .alpha = 1, .a = {blocks[0]->mem, 0, k, 0},
-                         .b = {blocks[1]->mem, 0, n, 0}, .c = {blocks[2]->mem, 0, n, 0}};
+    hg_gemm_problem p = {.m = m,
+                         .n = n,
+                         .k = k,
+                         .batch = 1,
+                         .alpha = 1,
+                         .a = {blocks[0]->mem, 0, k, 0},
+                         .b = {blocks[1]->mem, 0, n, 0},
+                         .c = {blocks[2]->mem, 0, n, 0}};
     ck_assert_hg(hg_gemm(dev, &p));
     ck_assert_hg(hg_download(dev, blocks[2]->mem, 0, c, (size_t)elements[2] * 4));
     for (int x = 0; x < 3; x++) hg_pool_give(dev, blocks[x]);
@@ -161,8 +182,7 @@ START_TEST(the_same_product_gives_the_same_bits)
     for (size_t s = 0; s < 2; s++) {
         int64_t m = sizes[s][0], n = sizes[s][1], k = sizes[s][2];
         product_bits(m, n, k, first);
-        for (int run = 0; run < 5; run++)
-            ck_assert_mem_eq(product_bits(m, n, k, again), first, (size_t)(m * n) * 4);
+        for (int run = 0; run < 5; run++) ck_assert_mem_eq(product_bits(m, n, k, again), first, (size_t)(m * n) * 4);
     }
     free(first);
     free(again);
@@ -175,8 +195,15 @@ START_TEST(relu_keeps_nan)
     float data[4] = {NAN, 1, -1, 2}, c[4];
     hg_block *a = hg_pool_take(dev, sizeof data), *b = hg_pool_take(dev, sizeof c);
     ck_assert_hg(hg_upload(dev, a->mem, 0, data, sizeof data));
-    hg_gemm_problem p = {.m = 4, .n = 1, .k = 1, .batch = 1, .alpha = 1, .a = {a->mem, 0, 1, 0}, .b = {a->mem, 1, 1, 0},
-                         .c = {b->mem, 0, 1, 0}, .relu = true};
+    hg_gemm_problem p = {.m = 4,
+                         .n = 1,
+                         .k = 1,
+                         .batch = 1,
+                         .alpha = 1,
+                         .a = {a->mem, 0, 1, 0},
+                         .b = {a->mem, 1, 1, 0},
+                         .c = {b->mem, 0, 1, 0},
+                         .relu = true};
     ck_assert_hg(hg_gemm(dev, &p));
     ck_assert_hg(hg_download(dev, b->mem, 0, c, sizeof c));
     ck_assert(isnan(c[0]) && c[1] == 1 && c[2] == 0 && c[3] == 2);
@@ -228,9 +255,9 @@ END_TEST
 
 Suite *gemm_suite(void)
 {
-    return TEST_SUITE("gemm", every_transpose_at_every_edge_of_the_tiles, offsets_and_leading_dimensions_leave_the_rest_alone,
-                      alpha_and_beta, bias_and_relu, batches_share_an_operand_or_have_their_own, empty_sizes,
-                      a_long_sum_is_split, large_products_go_in_chunks, random_products, rounding_stays_within_the_metric,
-                      double_precision, double_precision_on_gpus, the_same_product_gives_the_same_bits, relu_keeps_nan,
-                      bad_problems_say_what_is_wrong);
+    return TEST_SUITE(
+        "gemm", every_transpose_at_every_edge_of_the_tiles, offsets_and_leading_dimensions_leave_the_rest_alone,
+        alpha_and_beta, bias_and_relu, batches_share_an_operand_or_have_their_own, empty_sizes, a_long_sum_is_split,
+        large_products_go_in_chunks, random_products, rounding_stays_within_the_metric, double_precision,
+        double_precision_on_gpus, the_same_product_gives_the_same_bits, relu_keeps_nan, bad_problems_say_what_is_wrong);
 }

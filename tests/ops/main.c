@@ -7,6 +7,7 @@ int main(void)
         binary_suite(),
         conv_suite(),
         loss_suite(),
+        matmul_suite(),
         reduce_suite(),
         softmax_suite(),
         unary_suite(),

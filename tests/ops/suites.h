@@ -7,6 +7,7 @@ Suite *batch_norm_suite(void);
 Suite *binary_suite(void);
 Suite *conv_suite(void);
 Suite *loss_suite(void);
+Suite *matmul_suite(void);
 Suite *reduce_suite(void);
 Suite *softmax_suite(void);
 Suite *unary_suite(void);
