@@ -74,7 +74,7 @@ __kernel void sum_rows(long results, long segments, long length, long step, __gl
     const int lane = (int)get_local_id(0);
 #endif
     for (long t = first; t < end; t++) {
-        const long row = t / segments, begin = (t - row * segments) * step, count = min(step, length - begin);
+        const long row = segments == 1 ? t : t / segments, begin = (t - row * segments) * step, count = min(step, length - begin);
         __global const FROM *p = x + row * length + begin;
 #if HG_LANES > 1
         ACC sum = 0;

@@ -1,103 +1,139 @@
-/* y = f(x), one kernel each of kernels/unary.cl. Backward is dx = dy f'(x), from whichever of x and y gives the
- * derivative with less work: y for relu, exp, sqrt, sigmoid and tanh. */
+/* y = f(x), one kernel each of kernels/unary.cl. Backward is dx = dy f'(s) with s = y for relu, exp, sqrt, sigmoid and
+ * tanh, s = x for the others: whichever gives the derivative with less work. */
 #include <math.h>
-#include <stdio.h>
 
 #include "ops/elementwise.h"
 
-void hg_element_options(hg_dtype dtype, bool wide, char out[64])
+/* How a function goes back: by which kernel, from which of x and y. */
+typedef struct unary {
+    const char *name, *kernel, *backward;
+    enum { SAVE_NOTHING, SAVE_X, SAVE_Y } save;
+    bool integers;
+    const char *node;
+} unary;
+
+typedef struct parameters {
+    const char *kernel;     /* of the backward */
+    double p, q;
+} parameters;
+
+static hg_status unary_backward(hg_node *n, hg_tensor *dy, hg_tensor **dx)
 {
-    const char *more = wide ? " -DHG_WIDE=1" : "";
-    if (hg_is_float(dtype))
-        snprintf(out, 64, "%s%s", hg_real_options(dtype), more);
-    else
-        snprintf(out, 64, "-DT=%s -DT_INT=1%s", hg_dtype_cl(dtype), more);
+    const parameters *c = hg_node_context(n);
+    dx[0] = hg_map_backward(c->kernel, dy, hg_node_saved(n, 0), c->p, c->q);
+    return HG_OK;
 }
 
-hg_arg hg_arg_scalar(hg_dtype dtype, double value)
+static bool check(const unary *u, hg_tensor *x)
 {
-    return hg_is_float(dtype) ? hg_arg_real(dtype == HG_F64, value) : HG_ARG_I64(value);
-}
-
-static hg_status map_into(const char *kernel, const hg_tensor *x, const hg_tensor *y, double p, double q)
-{
-    char options[64];
-    hg_element_options(x->dtype, hg_walk_of(&x, 1).wide, options);
-    return hg_launch(x->dev, &hg_source_unary, options, kernel, hg_range_elements(x->dev, x->numel),
-                     HG_ARGS(HG_ARG_I64(x->numel), HG_ARG_TENSOR(x), HG_ARG_TENSOR(y), hg_arg_scalar(x->dtype, p),
-                             hg_arg_scalar(x->dtype, q)));
-}
-
-hg_tensor *hg_map(const char *kernel, hg_tensor *x, double p, double q)
-{
-    hg_scope *s = hg_scope_inner();
-    hg_tensor *y = hg_new_tensor(x->dev, x->dtype, x->ndim, x->size);
-    hg_tensor *c = hg_raw_contiguous(x);
-    if (!hg_ok(y) || !hg_ok(c) || map_into(kernel, c, y, p, q) != HG_OK) y = hg_failed();
-    return hg_scope_return(s, y);
-}
-
-hg_tensor *hg_map_backward(const char *kernel, hg_tensor *dy, hg_tensor *saved, double p, double q)
-{
-    if (!hg_ok(dy) || !hg_ok(saved)) return hg_failed();
-    hg_scope *s = hg_scope_inner();
-    hg_tensor *dx = hg_new_tensor(dy->dev, dy->dtype, dy->ndim, dy->size);
-    hg_tensor *g = hg_raw_contiguous(dy), *c = hg_raw_contiguous(saved);
-    char options[64];
-    if (hg_ok(dx) && hg_ok(g) && hg_ok(c)) {
-        hg_element_options(dy->dtype, hg_walk_of((const hg_tensor *[]){dx}, 1).wide, options);
-        if (hg_launch(dy->dev, &hg_source_unary, options, kernel, hg_range_elements(dy->dev, dy->numel),
-                      HG_ARGS(HG_ARG_I64(dy->numel), HG_ARG_TENSOR(g), HG_ARG_TENSOR(c), HG_ARG_TENSOR(dx),
-                              hg_arg_scalar(dy->dtype, p), hg_arg_scalar(dy->dtype, q))) != HG_OK)
-            dx = hg_failed();
-    } else {
-        dx = hg_failed();
-    }
-    return hg_scope_return(s, dx);
-}
-
-/* ---- checks ---- */
-
-static bool check_number(const char *op, hg_tensor *x)
-{
-    if (!hg_check_operands(op, &x, 1, false)) return false;
-    if (x->dtype != HG_BOOL) return true;
-    hg_error(HG_E_DTYPE, "%s: not for bool tensors; hg_cast it to a number first", op);
+    if (!HG_CHECK_OPERANDS(u->name, x)) return false;
+    if (hg_is_float(x->dtype) || (u->integers && x->dtype != HG_BOOL)) return true;
+    hg_error(HG_E_DTYPE, "%s: not for %s tensors; hg_cast it to float32 first", u->name, hg_dtype_name(x->dtype));
     return false;
 }
 
-/* ---- relu ---- */
-
-static hg_status relu_backward(hg_node *n, hg_tensor *dy, hg_tensor **dx)
+static hg_tensor *apply(const unary *u, hg_tensor *x, double p, double q)
 {
-    dx[0] = hg_map_backward("relu_bwd", dy, hg_node_saved(n, 0), 0, 0);
-    return HG_OK;
+    if (!check(u, x)) return hg_failed();
+    hg_scope *s = hg_scope_inner();
+    hg_tensor *y = hg_map(u->kernel, x, p, q);
+    parameters c = {u->backward, p, q};
+    y = hg_record(y, &(hg_op){u->node, unary_backward}, HG_LIST(x), HG_LIST(u->save == SAVE_X ? x : y), &c, sizeof c);
+    return hg_scope_return(s, y);
 }
-static const hg_op relu_op = {"ReluBackward0", relu_backward};
 
-hg_tensor *hg_relu(hg_tensor *x)
+#define UNARY(function, ...)                                                                                           \
+    hg_tensor *hg_##function(hg_tensor *x)                                                                             \
+    {                                                                                                                  \
+        return apply(&(const unary){#function, __VA_ARGS__}, x, 0, 0);                                                 \
+    }
+UNARY(relu, "relu", "relu_bwd", SAVE_Y, true, "ReluBackward0")
+UNARY(abs, "absolute", "abs_bwd", SAVE_X, true, "AbsBackward0")
+UNARY(exp, "exponential", "exp_bwd", SAVE_Y, false, "ExpBackward0")
+UNARY(log, "logarithm", "log_bwd", SAVE_X, false, "LogBackward0")
+UNARY(sqrt, "square_root", "sqrt_bwd", SAVE_Y, false, "SqrtBackward0")
+UNARY(sigmoid, "sigmoid", "sigmoid_bwd", SAVE_Y, false, "SigmoidBackward0")
+UNARY(tanh, "hyperbolic", "tanh_bwd", SAVE_Y, false, "TanhBackward0")
+
+/* ---- relu in place ---- */
+
+static hg_status relu_in_place(hg_tensor *x)
 {
-    if (!check_number("relu", x)) return hg_failed();
+    if (hg_is_contiguous(x)) {
+        char options[64];
+        hg_element_options(x->dtype, x->numel > INT32_MAX / 2, options);
+        return hg_launch(x->dev, &hg_source_unary, options, "relu_in_place", hg_range_elements(x->dev, x->numel),
+                         HG_ARGS(HG_ARG_I64(x->numel), HG_ARG_TENSOR(x)));
+    }
+    hg_scope *s = hg_scope_inner();
     hg_tensor *y = hg_map("relu", x, 0, 0);
-    return hg_record(y, &relu_op, HG_LIST(x), HG_LIST(y), NULL, 0);
-}
-
-static hg_status relu_in_place(const hg_tensor *x)
-{
-    char options[64];
-    hg_element_options(x->dtype, hg_walk_of(&x, 1).wide, options);
-    return hg_launch(x->dev, &hg_source_unary, options, "relu_in_place", hg_range_elements(x->dev, x->numel),
-                     HG_ARGS(HG_ARG_I64(x->numel), HG_ARG_TENSOR(x)));
+    hg_status status = hg_ok(y) ? hg_raw_copy(x, y) : hg_last_status();
+    hg_scope_end(s);
+    return status;
 }
 
 hg_tensor *hg_relu_(hg_tensor *x)
 {
-    if (!check_number("relu_", x) || hg_begin_inplace("relu_", x) != HG_OK) return hg_failed();
+    static const unary u = {.name = "relu_", .integers = true};
+    static const hg_op op = {"ReluBackward0", unary_backward};
+    if (!check(&u, x) || hg_begin_inplace("relu_", x) != HG_OK || relu_in_place(x) != HG_OK) return hg_failed();
+    parameters c = {"relu_bwd", 0, 0};
+    return hg_record_inplace(x, &op, HG_LIST(x), HG_LIST(x), &c, sizeof c);
+}
+
+/* ---- clamp, pow ---- */
+
+hg_tensor *hg_clamp(hg_tensor *x, double low, double high)
+{
+    static const unary u = {.name = "clamp", .integers = true};
+    static const hg_op op = {"ClampBackward1", unary_backward};
+    if (!check(&u, x)) return hg_failed();
+    if (isnan(low) || isnan(high)) return hg_fail(HG_E_ARG, "clamp: a bound is NaN; use -INFINITY or INFINITY for none");
+    double p = low > high ? high : low, q = high;       /* as PyTorch: all become `high` */
+    if (x->dtype != HG_F32 && x->dtype != HG_F64) {
+        int bits = x->dtype == HG_I64 ? 63 : x->dtype == HG_I32 ? 31 : 8;
+        double least = x->dtype == HG_U8 ? 0 : -ldexp(1, bits), most = x->dtype == HG_I64 ? INFINITY : ldexp(1, bits) - 1;
+        p = fmin(fmax(ceil(p), least), most);
+        q = fmin(fmax(floor(q), least), most);
+    }
     hg_scope *s = hg_scope_inner();
-    hg_tensor *y = hg_is_contiguous(x) ? x : hg_map("relu", x, 0, 0);
-    hg_status status = !hg_ok(y) ? hg_last_status() : y == x ? relu_in_place(x) : hg_raw_copy(x, y);
-    hg_scope_end(s);
-    return status == HG_OK ? hg_record_inplace(x, &relu_op, HG_LIST(x), HG_LIST(x), NULL, 0) : hg_failed();
+    parameters c = {"clamp_bwd", low, high};
+    return hg_scope_return(s, hg_record(hg_map("clamp_to", x, p, q), &op, HG_LIST(x), HG_LIST(x), &c, sizeof c));
+}
+
+/* d/dx x^e = e x^(e - 1), nothing for e = 0. Integer types take exponents 0, 1, 2, ... */
+static hg_status pow_backward(hg_node *n, hg_tensor *dy, hg_tensor **dx)
+{
+    double e = *(const double *)hg_node_context(n);
+    if (e == 0)
+        dx[0] = hg_zeros_like(dy);
+    else if (e == 1)
+        dx[0] = dy;
+    else
+        dx[0] = hg_map_backward(e == 2 ? "square_bwd" : "power_bwd", dy, hg_node_saved(n, 0), e, e - 1);
+    return HG_OK;
+}
+static const hg_op pow_op = {"PowBackward0", pow_backward};
+
+hg_tensor *hg_pow(hg_tensor *x, double exponent)
+{
+    static const unary u = {.name = "pow", .integers = true};
+    if (!check(&u, x) || !hg_check_number("pow", x->dtype, exponent)) return hg_failed();
+    bool real = hg_is_float(x->dtype);
+    if (!real && exponent < 0) return hg_fail(HG_E_ARG, "pow: Integers to negative integer powers are not allowed.");
+    hg_scope *s = hg_scope_inner();
+    hg_tensor *y;
+    if (real && exponent == 0)
+        y = hg_full(x->dev, x->dtype, hg_tensor_shape(x), 1);
+    else if (real && exponent == 1)
+        y = hg_raw_clone(x);
+    else if (real && exponent == 2)
+        y = hg_map("square", x, 0, 0);
+    else if (real && exponent == 0.5)
+        y = hg_map("square_root", x, 0, 0);
+    else
+        y = hg_map("power", x, exponent, 0);
+    return hg_scope_return(s, hg_record(y, &pow_op, HG_LIST(x), HG_LIST(x), &exponent, sizeof exponent));
 }
 
 /* ---- with a number ---- */
@@ -110,20 +146,20 @@ static hg_status same_backward(hg_node *n, hg_tensor *dy, hg_tensor **dx)
 }
 static const hg_op add_scalar_op = {"AddBackward0", same_backward};
 
-static hg_status mul_scalar_backward(hg_node *n, hg_tensor *dy, hg_tensor **dx)
+static hg_status times_backward(hg_node *n, hg_tensor *dy, hg_tensor **dx)
 {
-    dx[0] = hg_mul_scalar(dy, *(const double *)hg_node_context(n));
+    dx[0] = hg_map("mul_scalar", dy, *(const double *)hg_node_context(n), 0);
     return HG_OK;
 }
-static const hg_op mul_scalar_op = {"MulBackward0", mul_scalar_backward};
+static const hg_op mul_scalar_op = {"MulBackward0", times_backward};
+static const hg_op neg_op = {"NegBackward0", times_backward};
 
 static hg_tensor *with_number(const char *name, const char *kernel, const hg_op *op, hg_tensor *x, double b)
 {
-    if (!check_number(name, x)) return hg_failed();
-    if (!hg_is_float(x->dtype) && !(b == trunc(b) && fabs(b) < 9e18))
-        return hg_fail(HG_E_ARG, "%s: %g is not an integer of %s; hg_cast the tensor to float32 first", name, b,
-                       hg_dtype_name(x->dtype));
-    return hg_record(hg_map(kernel, x, b, 0), op, HG_LIST(x), HG_NO_LIST, &b, sizeof b);
+    const unary u = {.name = name, .integers = true};
+    if (!check(&u, x) || !hg_check_number(name, x->dtype, b)) return hg_failed();
+    hg_scope *s = hg_scope_inner();
+    return hg_scope_return(s, hg_record(hg_map(kernel, x, b, 0), op, HG_LIST(x), HG_NO_LIST, &b, sizeof b));
 }
 
 hg_tensor *hg_add_scalar(hg_tensor *a, double b)
@@ -134,4 +170,9 @@ hg_tensor *hg_add_scalar(hg_tensor *a, double b)
 hg_tensor *hg_mul_scalar(hg_tensor *a, double b)
 {
     return with_number("mul_scalar", "mul_scalar", &mul_scalar_op, a, b);
+}
+
+hg_tensor *hg_neg(hg_tensor *x)
+{
+    return with_number("neg", "mul_scalar", &neg_op, x, -1);
 }

@@ -24,6 +24,9 @@ static bool joins(const hg_walk *w, int n, int dim, const int64_t *outer)
     return true;
 }
 
+/* Indices up to here fit an int, and so does what a kernel's loop adds to the last one before it ends. */
+enum { NARROW = INT32_MAX - (1 << 26) };
+
 hg_walk hg_walk_of(const hg_tensor *const *operands, int n)
 {
     const hg_tensor *full = operands[0];
@@ -49,12 +52,12 @@ hg_walk hg_walk_of(const hg_tensor *const *operands, int n)
         for (int i = 0; i < n; i++) w.stride[i][0] = 1;
     }
     w.contiguous = w.ndim == 1;
-    w.wide = w.n > INT32_MAX;
+    w.wide = w.n > NARROW;
     for (int i = 0; i < n; i++) {
         int64_t reach = 0;
         for (int d = 0; d < w.ndim; d++) reach += (w.size[d] - 1) * w.stride[i][d];
         w.contiguous = w.contiguous && w.stride[i][0] == 1;
-        w.wide = w.wide || reach > INT32_MAX;
+        w.wide = w.wide || reach > NARROW;
     }
     return w;
 }

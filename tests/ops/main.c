@@ -5,7 +5,10 @@ int main(void)
     Suite *suites[] = {
         batch_norm_suite(),
         binary_suite(),
+        cat_suite(),
+        compare_suite(),
         conv_suite(),
+        extreme_suite(),
         loss_suite(),
         matmul_suite(),
         reduce_suite(),

@@ -5,7 +5,10 @@
 
 Suite *batch_norm_suite(void);
 Suite *binary_suite(void);
+Suite *cat_suite(void);
+Suite *compare_suite(void);
 Suite *conv_suite(void);
+Suite *extreme_suite(void);
 Suite *loss_suite(void);
 Suite *matmul_suite(void);
 Suite *reduce_suite(void);

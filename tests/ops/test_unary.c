@@ -4,6 +4,21 @@
 
 #include "suites.h"
 
+static hg_tensor *clamped(hg_tensor *x) { return hg_clamp(x, -1, 1.5); }
+static hg_tensor *power_0(hg_tensor *x) { return hg_pow(x, 0); }
+static hg_tensor *power_1(hg_tensor *x) { return hg_pow(x, 1); }
+static hg_tensor *power_2(hg_tensor *x) { return hg_pow(x, 2); }
+static hg_tensor *power_3(hg_tensor *x) { return hg_pow(x, 3); }
+static hg_tensor *power_half(hg_tensor *x) { return hg_pow(x, 0.5); }
+static hg_tensor *power_minus_1_7(hg_tensor *x) { return hg_pow(x, -1.7); }
+static double clamped_of(double x) { return x < -1 ? -1 : x > 1.5 ? 1.5 : x; }
+static double power_0_of(double x) { return (void)x, 1; }
+static double power_1_of(double x) { return x; }
+static double power_2_of(double x) { return x * x; }
+static double power_3_of(double x) { return x * x * x; }
+static double power_minus_1_7_of(double x) { return pow(x, -1.7); }
+static double neg_of(double x) { return -x; }
+static double sigmoid_of(double x) { return 1 / (1 + exp(-x)); }
 static hg_tensor *plus_two(hg_tensor *x) { return hg_add_scalar(x, 2); }
 static hg_tensor *times_three(hg_tensor *x) { return hg_mul_scalar(x, -3); }
 static double relu_of(double x) { return x > 0 || isnan(x) ? x : 0; }
@@ -22,6 +37,20 @@ static const unary_case cases[] = {
     {"relu", hg_relu, relu_of, -2, 2, true},
     {"add_scalar", plus_two, plus_two_of, -2, 2, true},
     {"mul_scalar", times_three, times_three_of, -2, 2, true},
+    {"neg", hg_neg, neg_of, -2, 2, true},
+    {"abs", hg_abs, fabs, -2, 2, true},
+    {"exp", hg_exp, exp, -3, 3, false},
+    {"log", hg_log, log, 0.1, 5, false},
+    {"sqrt", hg_sqrt, sqrt, 0.1, 5, false},
+    {"sigmoid", hg_sigmoid, sigmoid_of, -6, 6, false},
+    {"tanh", hg_tanh, tanh, -4, 4, false},
+    {"clamp", clamped, clamped_of, -2, 2, false},
+    {"pow 0", power_0, power_0_of, -2, 2, true},
+    {"pow 1", power_1, power_1_of, -2, 2, true},
+    {"pow 2", power_2, power_2_of, -2, 2, true},
+    {"pow 3", power_3, power_3_of, -2, 2, true},
+    {"pow 0.5", power_half, sqrt, 0.1, 3, false},
+    {"pow -1.7", power_minus_1_7, power_minus_1_7_of, 0.3, 3, false},
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
@@ -74,7 +103,9 @@ START_TEST(integers_where_they_make_sense)
                 if (dtypes[k] == HG_U8) y[i] = (uint8_t)(int)y[i];
             }
             hg_tensor *got = cases[c].op(test_layout(k, dtypes[k], HG_SHAPE(37), x));
-            if (cases[c].integers) {
+            if (cases[c].op == clamped || cases[c].op == power_half || cases[c].op == power_minus_1_7) {
+                hg_clear_error();   /* their numbers are fractions: tested below */
+            } else if (cases[c].integers) {
                 ck_assert_hg_ok(got);
                 ck_assert_int_eq(hg_tensor_dtype(got), dtypes[k]);
                 test_equal(got, HG_SHAPE(37), y);
@@ -156,6 +187,84 @@ START_TEST(relu_in_place_has_a_gradient)
 }
 END_TEST
 
+START_TEST(functions_at_nan_infinity_and_zero)
+{
+    hg_scope *s = hg_scope_begin(test_device());
+    double x[] = {NAN, -INFINITY, -1, 0, 1, INFINITY};
+    hg_tensor *t = test_tensor(HG_F32, HG_SHAPE(6), x);
+    test_close(hg_exp(t), HG_SHAPE(6), (double[]){NAN, 0, exp(-1), 1, exp(1), INFINITY}, 0, 1e-6);
+    test_close(hg_log(t), HG_SHAPE(6), (double[]){NAN, NAN, NAN, -INFINITY, 0, INFINITY}, 0, 1e-6);
+    test_close(hg_sqrt(t), HG_SHAPE(6), (double[]){NAN, NAN, NAN, 0, 1, INFINITY}, 0, 1e-6);
+    test_close(hg_sigmoid(t), HG_SHAPE(6), (double[]){NAN, 0, sigmoid_of(-1), 0.5, sigmoid_of(1), 1}, 0, 1e-6);
+    test_close(hg_tanh(t), HG_SHAPE(6), (double[]){NAN, -1, tanh(-1), 0, tanh(1), 1}, 0, 1e-6);
+    test_equal(hg_abs(t), HG_SHAPE(6), ((double[]){NAN, INFINITY, 1, 0, 1, INFINITY}));
+    test_equal(hg_clamp(t, -0.5, 2), HG_SHAPE(6), ((double[]){NAN, -0.5, -0.5, 0, 1, 2}));
+    test_equal(hg_pow(t, 0), HG_SHAPE(6), ((double[]){1, 1, 1, 1, 1, 1}));
+    test_equal(hg_pow(t, -1), HG_SHAPE(6), ((double[]){NAN, 0, -1, INFINITY, 1, 0}));
+    test_equal(hg_pow(t, 3), HG_SHAPE(6), ((double[]){NAN, -INFINITY, -1, 0, 1, INFINITY}));
+    hg_tensor *far = test_tensor(HG_F32, HG_SHAPE(4), (double[]){-1000, 1000, -50, 50});
+    test_close(hg_sigmoid(far), HG_SHAPE(4), (double[]){0, 1, exp(-50), 1}, 0, 1e-5);
+    test_close(hg_tanh(far), HG_SHAPE(4), (double[]){-1, 1, -1, 1}, 1e-7, 0);
+    hg_scope_end(s);
+}
+END_TEST
+
+START_TEST(a_zero_leaves_the_powers_beside_it_alone)
+{
+    if (!test_has_f64()) return;
+    hg_scope *s = hg_scope_begin(test_device());
+    double *x = test_values(1000), *y = test_values(1000);
+    for (int i = 0; i < 1000; i++) {
+        x[i] = i % 7 ? fabs(x[i]) + 0.1 : 0;
+        y[i] = pow(x[i], 2.5);
+    }
+    test_close(hg_pow(test_tensor(HG_F64, HG_SHAPE(1000), x), 2.5), HG_SHAPE(1000), y, 0, 1e-14);
+    free(x);
+    free(y);
+    hg_scope_end(s);
+}
+END_TEST
+
+START_TEST(gradients_at_kinks_and_edges)
+{
+    check_gradient_at(hg_abs, 4, (double[]){-3, 0, 3, NAN}, (double[]){-2, 0, 2, 0});
+    check_gradient_at(clamped, 6, (double[]){-2, -1, 0, 1.5, 1.6, NAN}, (double[]){0, 2, 2, 2, 0, 0});
+    check_gradient_at(power_0, 3, (double[]){0, 1, NAN}, (double[]){0, 0, 0});
+    check_gradient_at(power_1, 3, (double[]){0, 1, -2}, (double[]){2, 2, 2});
+    check_gradient_at(power_2, 3, (double[]){0, 1, -2}, (double[]){0, 4, -8});
+    check_gradient_at(power_3, 3, (double[]){0, 1, -2}, (double[]){0, 6, 24});
+    check_gradient_at(hg_sqrt, 2, (double[]){0, 4}, (double[]){INFINITY, 0.5});
+    check_gradient_at(hg_log, 2, (double[]){0, 4}, (double[]){INFINITY, 0.5});
+}
+END_TEST
+
+START_TEST(clamp_of_integers_rounds_its_bounds_inwards)
+{
+    hg_scope *s = hg_scope_begin(test_device());
+    double x[] = {0, 1, 2, 3, 200};
+    test_equal(hg_clamp(test_tensor(HG_I32, HG_SHAPE(5), x), 0.5, 2.5), HG_SHAPE(5), ((double[]){1, 1, 2, 2, 2}));
+    test_equal(hg_clamp(test_tensor(HG_U8, HG_SHAPE(5), x), -INFINITY, 2), HG_SHAPE(5), ((double[]){0, 1, 2, 2, 2}));
+    test_equal(hg_clamp(test_tensor(HG_I64, HG_SHAPE(5), x), 2, INFINITY), HG_SHAPE(5), ((double[]){2, 2, 2, 3, 200}));
+    test_equal(hg_clamp(test_tensor(HG_F32, HG_SHAPE(5), x), 5, 2), HG_SHAPE(5), ((double[]){2, 2, 2, 2, 2}));
+    ck_assert(!hg_ok(hg_clamp(test_tensor(HG_F32, HG_SHAPE(5), x), NAN, 2)));
+    test_error(HG_E_ARG, "clamp: a bound is NaN");
+    hg_scope_end(s);
+}
+END_TEST
+
+START_TEST(integer_powers_are_exact)
+{
+    hg_scope *s = hg_scope_begin(test_device());
+    double x[] = {-3, 0, 1, 3};
+    test_equal(hg_pow(test_tensor(HG_I64, HG_SHAPE(4), x), 31), HG_SHAPE(4), ((double[]){-617673396283947, 0, 1, 617673396283947}));
+    ck_assert(!hg_ok(hg_pow(test_tensor(HG_I64, HG_SHAPE(4), x), -1)));
+    test_error(HG_E_ARG, "pow: Integers to negative integer powers are not allowed.");
+    ck_assert(!hg_ok(hg_pow(test_tensor(HG_I64, HG_SHAPE(4), x), 0.5)));
+    test_error(HG_E_ARG, "pow: 0.5 is not an integer of int64");
+    hg_scope_end(s);
+}
+END_TEST
+
 START_TEST(a_fraction_does_not_go_into_an_integer_tensor)
 {
     hg_scope *s = hg_scope_begin(test_device());
@@ -174,5 +283,8 @@ Suite *unary_suite(void)
 {
     return TEST_SUITE("unary", values_in_every_layout, integers_where_they_make_sense, gradients_agree_with_differences,
                       relu_keeps_nan_and_has_no_gradient_at_zero, relu_in_place_in_every_layout,
-                      relu_in_place_has_a_gradient, a_fraction_does_not_go_into_an_integer_tensor);
+                      relu_in_place_has_a_gradient, functions_at_nan_infinity_and_zero,
+                      a_zero_leaves_the_powers_beside_it_alone, gradients_at_kinks_and_edges,
+                      clamp_of_integers_rounds_its_bounds_inwards, integer_powers_are_exact,
+                      a_fraction_does_not_go_into_an_integer_tensor);
 }

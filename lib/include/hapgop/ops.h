@@ -12,11 +12,11 @@ extern "C" {
 #endif
 
 /* ---- Element by element, broadcasting ------------------------------------------------------------------------- */
-/* Also i32, i64, u8 (both operands the same). Integer division by 0 gives 0 and is not an error. */
+/* Also i32, i64, u8 (both operands the same), with whole numbers as `b`, but for exp, log, sqrt, sigmoid and tanh. */
 HG_API hg_tensor *hg_add(hg_tensor *a, hg_tensor *b);
 HG_API hg_tensor *hg_sub(hg_tensor *a, hg_tensor *b);
 HG_API hg_tensor *hg_mul(hg_tensor *a, hg_tensor *b);
-HG_API hg_tensor *hg_div(hg_tensor *a, hg_tensor *b);           /* integers: true division to f32 */
+HG_API hg_tensor *hg_div(hg_tensor *a, hg_tensor *b);           /* integers: true division to f32; x / 0 as in IEEE 754 */
 HG_API hg_tensor *hg_minimum(hg_tensor *a, hg_tensor *b);       /* NaN wins; ties halve the gradient */
 HG_API hg_tensor *hg_maximum(hg_tensor *a, hg_tensor *b);
 HG_API hg_tensor *hg_add_scalar(hg_tensor *a, double b);
