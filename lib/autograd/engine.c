@@ -103,6 +103,9 @@ static hg_status deliver(walk *w, hg_node *node, hg_tensor **dx)
         if (g->ndim != edge->ndim || memcmp(g->size, edge->size, sizeof *g->size * (size_t)g->ndim))
             return hg_error(HG_E_SHAPE, "backward: %s returned a gradient of shape %s at index %d, expected %s", node->op.name,
                             HG_SHAPE_TEXT(g), i, hg_shape_text(edge->ndim, edge->size, (char[160]){0}, 160));
+        if (g->dtype != edge->dtype)
+            return hg_error(HG_E_DTYPE, "backward: %s returned a gradient of %s at index %d, expected %s", node->op.name,
+                            hg_dtype_name(g->dtype), i, hg_dtype_name(edge->dtype));
         HG_TRY(edge->node ? accumulate(&edge->node->grad, g) : to_leaf(w, edge->leaf, g));
     }
     return HG_OK;

@@ -40,6 +40,10 @@ static void free_hooks(hg_hook *hook)
 static hg_hook *add_hook(hg_tensor *t, hg_grad_hook_fn fn, void *user)
 {
     if (!HG_CHECK_OPERANDS("add_grad_hook", t)) return NULL;
+    if (!fn) {
+        hg_error(HG_E_ARG, "add_grad_hook: the function is NULL");
+        return NULL;
+    }
     if (!hg_requires_grad(t)) {
         hg_error(HG_E_STATE, "add_grad_hook: cannot register a hook on a tensor that doesn't require gradient");
         return NULL;
@@ -88,6 +92,9 @@ hg_tensor *hg_run_hooks(hg_hook *hooks, hg_tensor *grad)
         if (hg_ok(other) && !hg_same_shape(other, grad))
             return hg_fail(HG_E_SHAPE, "hook: returned shape %s for a gradient of shape %s", HG_SHAPE_TEXT(other),
                            HG_SHAPE_TEXT(grad));
+        if (hg_ok(other) && other->dtype != grad->dtype)
+            return hg_fail(HG_E_DTYPE, "hook: returned %s for a gradient of %s", hg_dtype_name(other->dtype),
+                           hg_dtype_name(grad->dtype));
         grad = other;
     }
     return grad;

@@ -16,6 +16,7 @@ typedef struct hg_saved {
 typedef struct hg_edge {
     hg_node *node;
     hg_tensor *leaf;
+    hg_dtype dtype;
     int ndim;
     int64_t size[HG_MAX_DIMS];
 } hg_edge;

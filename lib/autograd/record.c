@@ -16,6 +16,7 @@ bool hg_will_record(hg_tensor **inputs, int n)
 static void connect(hg_edge *edge, hg_tensor *input)
 {
     if (!hg_ok(input)) return;
+    edge->dtype = input->dtype;
     edge->ndim = input->ndim;
     memcpy(edge->size, input->size, sizeof edge->size);
     if (!hg_requires_grad(input)) return;
@@ -109,6 +110,8 @@ hg_tensor *hg_record_custom(hg_tensor *output, const char *name, hg_backward_fn 
 {
     if (!name || !backward || ninputs < 0 || nsaved < 0 || (ninputs && !inputs) || (nsaved && !saved) || (size && !context))
         return hg_fail(HG_E_ARG, "record_custom: name, backward, and what the counts promise must be given");
+    if (hg_requires_grad(output))
+        return hg_fail(HG_E_STATE, "record_custom: the output has a history already; compute it under hg_no_grad_begin()");
     hg_tensor *y = hg_record(output, &(hg_op){"", backward}, inputs, ninputs, saved, nsaved, context, size);
     if (!hg_ok(y) || y->meta == NULL || !y->meta->node || y->meta->node->op.backward != backward) return y;
     hg_node *node = y->meta->node;
