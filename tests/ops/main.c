@@ -11,6 +11,7 @@ int main(void)
         extreme_suite(),
         loss_suite(),
         matmul_suite(),
+        pool_suite(),
         reduce_suite(),
         softmax_suite(),
         unary_suite(),

@@ -11,6 +11,7 @@ Suite *conv_suite(void);
 Suite *extreme_suite(void);
 Suite *loss_suite(void);
 Suite *matmul_suite(void);
+Suite *pool_suite(void);
 Suite *reduce_suite(void);
 Suite *softmax_suite(void);
 Suite *unary_suite(void);
