@@ -10,6 +10,7 @@
                        SCALAR p_, SCALAR q_)                                                                          \
     {                                                                                                                 \
         const T p = (T)p_, q = (T)q_;                                                                                 \
+        (void)p, (void)q;                                                                                             \
         in += in_at;                                                                                                  \
         out += out_at;                                                                                                \
         HG_FOR_V(i, n)                                                                                                \
@@ -24,6 +25,7 @@
                        long in_at, __global T *restrict out, long out_at, SCALAR p_, SCALAR q_)                       \
     {                                                                                                                 \
         const T p = (T)p_, q = (T)q_;                                                                                 \
+        (void)p, (void)q;                                                                                             \
         grad += grad_at;                                                                                              \
         in += in_at;                                                                                                  \
         out += out_at;                                                                                                \
@@ -37,7 +39,7 @@
 UNARY(add_scalar, x + p)
 UNARY(mul_scalar, x * p)
 UNARY(absolute, x < ZERO ? -x : x)
-UNARY(relu, x <= ZERO ? ZERO : x)               /* NaN stays */
+UNARY(relu, x < ZERO ? ZERO : x)                /* NaN and -0 stay */
 /* The same with one pointer. */
 __kernel void relu_in_place(long n, __global T *out, long out_at)
 {
@@ -45,7 +47,7 @@ __kernel void relu_in_place(long n, __global T *out, long out_at)
     HG_FOR_V(i, n)
     {
         TV x = hg_load_some(out + i, n - i);
-        hg_store_some((TV)(x <= ZERO ? ZERO : x), out + i, n - i);
+        hg_store_some((TV)(x < ZERO ? ZERO : x), out + i, n - i);
     }
 }
 

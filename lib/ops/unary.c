@@ -133,7 +133,8 @@ hg_tensor *hg_pow(hg_tensor *x, double exponent)
         y = hg_map("square_root", x, 0, 0);
     else
         y = hg_map("power", x, exponent, 0);
-    return hg_scope_return(s, hg_record(y, &pow_op, HG_LIST(x), HG_LIST(x), &exponent, sizeof exponent));
+    int saved = exponent != 0 && exponent != 1;
+    return hg_scope_return(s, hg_record(y, &pow_op, HG_LIST(x), &x, saved, &exponent, sizeof exponent));
 }
 
 /* ---- with a number ---- */

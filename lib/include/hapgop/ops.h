@@ -44,7 +44,8 @@ HG_API hg_tensor *hg_ge_scalar(hg_tensor *a, double b);         /* an integer `a
 HG_API hg_tensor *hg_lt_scalar(hg_tensor *a, double b);
 /* condition ? a : b, broadcasting all three; condition is bool */
 HG_API hg_tensor *hg_where(hg_tensor *condition, hg_tensor *a, hg_tensor *b);
-HG_API hg_tensor *hg_masked_fill(hg_tensor *x, hg_tensor *mask, double value);  /* any dtype of x; bool mask broadcasts */
+/* value where the bool mask, which broadcasts, holds; any dtype of x, for integers a whole number */
+HG_API hg_tensor *hg_masked_fill(hg_tensor *x, hg_tensor *mask, double value);
 HG_API hg_tensor *hg_masked_fill_(hg_tensor *x, hg_tensor *mask, double value); /* in place; returns x */
 
 /* ---- Reductions over any dims; HG_ALL is all of them -------------------------------------------------------- */
