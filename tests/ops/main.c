@@ -8,6 +8,7 @@ int main(void)
         cat_suite(),
         compare_suite(),
         conv_suite(),
+        dropout_suite(),
         extreme_suite(),
         loss_suite(),
         matmul_suite(),

@@ -8,6 +8,7 @@ Suite *binary_suite(void);
 Suite *cat_suite(void);
 Suite *compare_suite(void);
 Suite *conv_suite(void);
+Suite *dropout_suite(void);
 Suite *extreme_suite(void);
 Suite *loss_suite(void);
 Suite *matmul_suite(void);
