@@ -7,7 +7,8 @@
 typedef struct conv_state {
     int rank;
     int64_t in_channels, out_channels, kernel[2];
-    hg_conv_options options;
+    hg_conv_options options;                            /* as given */
+    int64_t stride[2], padding[2], dilation[2];         /* what they mean */
 } conv_state;
 
 static hg_tensor *conv_forward(hg_module *m, hg_tensor *x)
@@ -32,12 +33,12 @@ static char *conv_text(const hg_module *m)
     char a[HG_TUPLE_SIZE], b[HG_TUPLE_SIZE];
     hg_str out = {0};
     hg_str_add(&out, "%lld, %lld, kernel_size=%s, stride=%s", (long long)s->in_channels, (long long)s->out_channels,
-               hg_tuple_text(s->kernel, s->rank, a), hg_tuple_text(o->stride, s->rank, b));
+               hg_tuple_text(s->kernel, s->rank, a), hg_tuple_text(s->stride, s->rank, b));
     if (o->same)
         hg_str_add(&out, ", padding=same");
-    else if (!all_are(o->padding, s->rank, 0))
-        hg_str_add(&out, ", padding=%s", hg_tuple_text(o->padding, s->rank, a));
-    if (!all_are(o->dilation, s->rank, 1)) hg_str_add(&out, ", dilation=%s", hg_tuple_text(o->dilation, s->rank, a));
+    else if (!all_are(s->padding, s->rank, 0))
+        hg_str_add(&out, ", padding=%s", hg_tuple_text(s->padding, s->rank, a));
+    if (!all_are(s->dilation, s->rank, 1)) hg_str_add(&out, ", dilation=%s", hg_tuple_text(s->dilation, s->rank, a));
     if (o->groups != 1) hg_str_add(&out, ", groups=%lld", (long long)o->groups);
     if (!hg_own_tensor(m, "bias")) hg_str_add(&out, ", bias=False");
     return hg_str_take(&out);
@@ -62,28 +63,30 @@ static hg_status check(const char *name, const conv_state *s)
                         (long long)s->out_channels, (long long)o->groups);
     for (int d = 0; d < s->rank; d++) {
         HG_TRY(hg_check_least(name, "kernel size", s->kernel[d], 1));
-        HG_TRY(hg_check_least(name, "stride", o->stride[d], 1));
-        HG_TRY(hg_check_least(name, "padding", o->padding[d], 0));
-        HG_TRY(hg_check_least(name, "dilation", o->dilation[d], 1));
-        if (o->same && o->stride[d] != 1)
+        HG_TRY(hg_check_least(name, "stride", s->stride[d], 1));
+        HG_TRY(hg_check_least(name, "padding", s->padding[d], 0));
+        HG_TRY(hg_check_least(name, "dilation", s->dilation[d], 1));
+        if (o->same && s->stride[d] != 1)
             return hg_error(HG_E_ARG, "%s: padding='same' is not supported for strided convolutions", name);
     }
     return HG_OK;
 }
 
 /* A 0 in the second place stands for the first one's value. */
-static void spread(int64_t v[3])
+static void spread(const int64_t given[3], int64_t out[2])
 {
-    if (!v[1]) v[1] = v[0];
+    out[0] = given[0];
+    out[1] = given[1] ? given[1] : given[0];
 }
 
 static hg_module *conv_module(hg_device *dev, conv_state s, const hg_conv_options *o, bool bias)
 {
     const hg_module_class *cls = &classes[s.rank - 1];
     s.options = o ? *o : HG_CONV_DEFAULTS;
-    spread(s.options.stride);
-    spread(s.options.padding);
-    spread(s.options.dilation);
+    spread(s.options.stride, s.stride);
+    spread(s.options.padding, s.padding);
+    spread(s.options.dilation, s.dilation);
+    if (s.padding[1] == HG_NO_PADDING) s.padding[1] = 0;
     if (check(cls->name, &s) != HG_OK) return NULL;
     hg_module *m = hg_module_new(dev, cls);
     if (!m) return NULL;
@@ -95,11 +98,13 @@ static hg_module *conv_module(hg_device *dev, conv_state s, const hg_conv_option
 hg_module *hg_conv1d_module(hg_device *dev, int64_t in_channels, int64_t out_channels, int64_t kernel,
                             const hg_conv_options *o, bool bias)
 {
-    return conv_module(dev, (conv_state){1, in_channels, out_channels, {kernel, 1}, {{0}}}, o, bias);
+    conv_state s = {.rank = 1, .in_channels = in_channels, .out_channels = out_channels, .kernel = {kernel, 1}};
+    return conv_module(dev, s, o, bias);
 }
 
 hg_module *hg_conv2d_module(hg_device *dev, int64_t in_channels, int64_t out_channels, int64_t kernel_h, int64_t kernel_w,
                             const hg_conv_options *o, bool bias)
 {
-    return conv_module(dev, (conv_state){2, in_channels, out_channels, {kernel_h, kernel_w}, {{0}}}, o, bias);
+    conv_state s = {.rank = 2, .in_channels = in_channels, .out_channels = out_channels, .kernel = {kernel_h, kernel_w}};
+    return conv_module(dev, s, o, bias);
 }
