@@ -54,7 +54,9 @@ uint64_t test_memory(void)
 int main(void)
 {
     Suite *suites[] = {
+        fashion_suite(),
         forward_suite(),
+        layers_suite(),
         module_suite(),
     };
     return test_main("nn", suites, (int)(sizeof suites / sizeof *suites));

@@ -4,7 +4,9 @@
 #include "hapgop/nn.h"
 #include "support.h"
 
+Suite *fashion_suite(void);
 Suite *forward_suite(void);
+Suite *layers_suite(void);
 Suite *module_suite(void);
 
 /* A module with parameters weight (3) and bias (1) and the buffer seen (1); forward gives x * 2 as a new tensor. */
