@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "nn/module.h"
+#include "optim/optim.h"
 #include "weights/pth.h"
 
 /* net (Pair) with "a" (Pair), and b.num_batches_tracked in "b", whose layout is version 2. */
@@ -223,6 +224,45 @@ START_TEST(old_files_may_lack_the_count_of_batches)
 }
 END_TEST
 
+/* tests/oracle/weights.py: Conv2d(1, 2, 3) and BatchNorm2d(2), whose i-th tensor counts up from 10 i; their Adam. */
+static hg_module *oracle_network(void)
+{
+    hg_module *net = hg_sequential(test_device());
+    ck_assert_hg(hg_add_child(net, "conv", hg_conv2d_module(test_device(), 1, 2, 3, 3, NULL, true)));
+    ck_assert_hg(hg_add_child(net, "norm", hg_batch_norm2d_module(test_device(), 2, NULL)));
+    return net;
+}
+
+static void check_network(hg_module *net)
+{
+    test_equal(hg_parameter(net, "conv.bias"), HG_SHAPE(2), ((double[]){10, 11}));
+    test_equal(hg_parameter(net, "norm.weight"), HG_SHAPE(2), ((double[]){20, 21}));
+    test_equal(hg_buffer(net, "norm.running_var"), HG_SHAPE(2), ((double[]){50, 51}));
+    ck_assert_int_eq(hg_item_i64(hg_buffer(net, "norm.num_batches_tracked")), 60);
+}
+
+START_TEST(what_pytorch_saved_is_loaded)
+{
+    hg_module *net = oracle_network(), *again = oracle_network();
+    ck_assert_hg(hg_load_state(net, TEST_DATA "/weights/state_dict.pth", true));
+    check_network(net);
+    hg_value *root;
+    ck_assert_hg(hg_pth_read(TEST_DATA "/weights/checkpoint.pth", &root));
+    ck_assert_hg(hg_module_from_value(again, hg_value_find(root, "model"), "checkpoint.pth"));
+    check_network(again);
+    hg_optimizer *opt = hg_adam(again, NULL);
+    ck_assert_hg(hg_optimizer_from_value(opt, hg_value_find(root, "optimizer"), "checkpoint.pth"));
+    ck_assert_double_eq(hg_learning_rate(opt), 0.5);
+    ck_assert_int_eq(opt->params[1].step, 1);
+    test_equal(opt->params[1].state[0], HG_SHAPE(2), ((double[]){0.125, 0.125}));
+    test_close(opt->params[1].state[1], HG_SHAPE(2), ((double[]){0.001, 0.001}), 0, 1e-6);
+    hg_value_free(root);
+    hg_optimizer_free(opt);
+    hg_module_free(net);
+    hg_module_free(again);
+}
+END_TEST
+
 START_TEST(bad_calls_say_what_is_wrong)
 {
     hg_module *net = make_pair(1);
@@ -253,5 +293,6 @@ Suite *state_suite(void)
     return TEST_SUITE("state", a_state_dict_has_pytorchs_layout, a_file_brings_everything_back_in_place,
                       all_that_does_not_fit_is_in_one_message_and_nothing_changes,
                       a_list_too_long_for_an_error_is_in_the_log_whole, not_strict_takes_what_fits_and_warns,
-                      element_types_are_converted, old_files_may_lack_the_count_of_batches, bad_calls_say_what_is_wrong);
+                      element_types_are_converted, old_files_may_lack_the_count_of_batches, what_pytorch_saved_is_loaded,
+                      bad_calls_say_what_is_wrong);
 }
