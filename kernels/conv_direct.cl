@@ -46,7 +46,7 @@ __kernel void conv_direct_fwd(long8 ga, long8 gb, long8 gc, __global const REAL 
                     INDEX in = (((n * C + g * CG + c) * D + id) * H + ih) * W;
                     __global const REAL *tap = w + ((c * KD + kd) * KH + kh) * KW;
                     for (INDEX kw = 0; kw < KW; kw++, tap++) {
-                        REALV v = conv_row(x, in, ow * SW - PW + kw * LW, SW, W, 16, total);
+                        REALV v = conv_row(x, in, ow * SW - PW + kw * LW, SW, W, OW - ow, total);
                         for (int j = 0; j < BLOCK; j++) acc[j] = fma((REALV)(tap[wj[j]]), v, acc[j]);
                     }
                 }
@@ -57,7 +57,7 @@ __kernel void conv_direct_fwd(long8 ga, long8 gb, long8 gc, __global const REAL 
             INDEX out = ((n * O + o0 + j) * (OD * OH) + row) * OW + ow;
             REALV v = acc[j];
             if (epilogue & CONV_BIAS) v += (REALV)(bias[bo + o0 + j]);
-            if (epilogue & CONV_RESIDUAL) v += conv_row(residual + ro, out, 0, 1, OW - ow, 16, N * O * OD * OH * OW);
+            if (epilogue & CONV_RESIDUAL) v += conv_row(residual + ro, out, 0, 1, OW - ow, OW - ow, N * O * OD * OH * OW);
             if (epilogue & CONV_RELU) v = v < (REALV)(0) ? (REALV)(0) : v;
             conv_store(v, y + out, OW - ow);
         }
@@ -83,6 +83,7 @@ __kernel void conv_direct_bwd_data(long8 ga, long8 gb, long8 gc, __global const 
     for (INDEX start = 0; start < min(SW, W); start++) {
         for (INDEX iw = start; iw < W; iw += 16 * SW) {
             REALV acc[BLOCK];
+            const INDEX lanes = SW == 1 ? W - iw : 16;
             for (int j = 0; j < BLOCK; j++) acc[j] = 0;
             for (INDEX o = g * OG; o < (g + 1) * OG; o++) {
                 for (INDEX kd = 0; kd < KD; kd++) {
@@ -96,7 +97,7 @@ __kernel void conv_direct_bwd_data(long8 ga, long8 gb, long8 gc, __global const 
                         for (INDEX kw = 0; kw < KW; kw++, tap++) {
                             INDEX ow;
                             if (!conv_divides(iw + PW - kw * LW, SW, &ow)) continue;
-                            REALV v = conv_row(dy, out, ow, 1, OW, 16, total);
+                            REALV v = conv_row(dy, out, ow, 1, OW, lanes, total);
                             for (int j = 0; j < BLOCK; j++) acc[j] = fma((REALV)(tap[wj[j]]), v, acc[j]);
                         }
                     }
@@ -147,9 +148,11 @@ __kernel void conv_direct_bwd_weights(long8 ga, long8 gb, long8 gc, __global con
                     REALV a[TILE], b[TILE];
                     for (int i = 0; i < TILE; i++) {
                         INDEX o = o0 + min((INDEX)i, os - 1), c = c0 + min((INDEX)i, cs - 1);
-                        a[i] = conv_row(dy, (((n * O + o) * OD + od) * OH + oh) * OW, ow, 1, OW, 16, ytotal);
+                        a[i] = conv_row(dy, (((n * O + o) * OD + od) * OH + oh) * OW, ow, 1, OW, OW - ow, ytotal);
                         b[i] = conv_row(x, (((n * C + c) * D + id) * H + ih) * W, ow * SW - PW + kw * LW, SW, W, OW - ow,
                                         xtotal);
+                        a[i] = conv_cut(a[i], OW - ow);
+                        b[i] = conv_cut(b[i], OW - ow);
                     }
                     for (int i = 0; i < TILE; i++)
                         for (int j = 0; j < TILE; j++) acc[i][j] = fma(a[i], b[j], acc[i][j]);

@@ -30,7 +30,7 @@ __kernel void im2col(long8 ga, long8 gb, long8 gc, long first, long images, __gl
                 bool inside = id >= 0 && id < D && ih >= 0 && ih < H;
                 for (INDEX ow = 0; ow < OW; ow += 16) {
                     REALV v = 0;
-                    if (inside) v = conv_row(x, plane + (id * H + ih) * W, ow * SW - PW + kw * LW, SW, W, 16, total);
+                    if (inside) v = conv_row(x, plane + (id * H + ih) * W, ow * SW - PW + kw * LW, SW, W, OW - ow, total);
                     /* What is written too far into the next row is written over by it. */
                     conv_store(v, y + out + ow, out + ow + 16 <= end ? 16 : OW - ow);
                 }
@@ -52,6 +52,7 @@ __kernel void col2im(long8 ga, long8 gb, long8 gc, long first, long images, __gl
     for (INDEX start = 0; start < min(SW, W); start++) {
         for (INDEX iw = start; iw < W; iw += 16 * SW) {
             REALV acc = 0;
+            const INDEX lanes = SW == 1 ? W - iw : 16;
             for (INDEX kd = 0; kd < KD; kd++) {
                 INDEX od;
                 if (!conv_divides(id + PD - kd * LD, SD, &od) || od < 0 || od >= OD) continue;
@@ -61,7 +62,7 @@ __kernel void col2im(long8 ga, long8 gb, long8 gc, long first, long images, __gl
                     INDEX at = ((c * KD + kd) * KH + kh) * KW * (INDEX)ld + image * (INDEX)step + (od * OH + oh) * OW;
                     for (INDEX kw = 0; kw < KW; kw++, at += (INDEX)ld) {
                         INDEX ow;
-                        if (conv_divides(iw + PW - kw * LW, SW, &ow)) acc += conv_row(y, at, ow, 1, OW, 16, total);
+                        if (conv_divides(iw + PW - kw * LW, SW, &ow)) acc += conv_row(y, at, ow, 1, OW, lanes, total);
                     }
                 }
             }

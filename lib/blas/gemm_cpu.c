@@ -21,11 +21,11 @@ typedef struct tile {
 
 static const tile wide = {8, 32, "8x32", "-DMR=8 -DNV=2", NULL};
 static const tile narrow = {16, 16, "16x16", "-DMR=16 -DNV=1", NULL};
-static const tile f64 = {8, 16, "8x16", NULL, "-DMR=8 -DNV=1 -DHG_F64=1"};
+static const tile double_tile = {8, 16, "8x16", NULL, "-DMR=8 -DNV=1 -DHG_F64=1"};
 
 static const tile *choose(const hg_gemm_problem *p)
 {
-    if (p->f64) return &f64;
+    if (p->f64) return &double_tile;
     return p->n % 32 > 0 && p->n % 32 <= 16 && p->n < 128 && p->m > 8 ? &narrow : &wide;
 }
 
@@ -41,19 +41,15 @@ static int64_t panel_elements(int64_t rows, int64_t k, int width)
     return hg_round_up(rows, width) * k;
 }
 
-static hg_status pack(hg_device *dev, const hg_gemm_problem *p, const hg_matrix *x, bool k_unit, int64_t rows,
-                      int width, int64_t batch, cl_mem panels)
+hg_status hg_gemm_pack(hg_device *dev, bool f64, const hg_matrix *x, bool k_unit, int64_t rows, int64_t k, int width,
+                       int64_t batch, cl_mem panels)
 {
-    int64_t count = x->step ? batch : 1;
-    hg_range range = {3,
-                      {(size_t)hg_ceil_div(p->k, PACK_DEPTH), (size_t)hg_ceil_div(hg_round_up(rows, width), PACK_ROWS),
-                       (size_t)count},
-                      {1, 1, 1}};
-    return hg_launch(dev, &hg_source_gemm_pack, p->f64 ? "-DHG_F64=1" : NULL, k_unit ? "pack_columns" : "pack_rows",
-                     range,
-                     HG_ARGS(HG_ARG_I32(rows), HG_ARG_I32(p->k), HG_ARG_I32(width), HG_ARG_MEM(x->mem),
+    size_t pieces = (size_t)hg_ceil_div(hg_round_up(rows, width), PACK_ROWS);
+    hg_range range = {3, {(size_t)hg_ceil_div(k, PACK_DEPTH), pieces, (size_t)batch}, {1, 1, 1}};
+    return hg_launch(dev, &hg_source_gemm_pack, f64 ? "-DHG_F64=1" : NULL, k_unit ? "pack_columns" : "pack_rows", range,
+                     HG_ARGS(HG_ARG_I32(rows), HG_ARG_I32(k), HG_ARG_I32(width), HG_ARG_MEM(x->mem),
                              HG_ARG_I64(x->offset), HG_ARG_I64(x->ld), HG_ARG_I64(x->step), HG_ARG_MEM(panels),
-                             HG_ARG_I64(panel_elements(rows, p->k, width))));
+                             HG_ARG_I64(panel_elements(rows, k, width))));
 }
 
 /* How the tiles of C are shared out. */
@@ -119,8 +115,8 @@ static hg_status whole(hg_device *dev, const hg_gemm_problem *p, const tile *t)
     hg_block *pa = hg_pool_take(dev, (size_t)a * element);
     hg_block *pb = pa ? hg_pool_take(dev, (size_t)b * element) : NULL;
     hg_status status = pb ? HG_OK : hg_last_status();
-    if (status == HG_OK) status = pack(dev, p, &p->a, !p->trans_a, p->m, t->rows, p->batch, pa->mem);
-    if (status == HG_OK) status = pack(dev, p, &p->b, p->trans_b, p->n, t->columns, p->batch, pb->mem);
+    if (status == HG_OK) status = hg_gemm_pack(dev, p->f64, &p->a, !p->trans_a, p->m, p->k, t->rows, p->a.step ? p->batch : 1, pa->mem);
+    if (status == HG_OK) status = hg_gemm_pack(dev, p->f64, &p->b, p->trans_b, p->n, p->k, t->columns, p->b.step ? p->batch : 1, pb->mem);
     if (status == HG_OK) status = multiply(dev, p, t, pa->mem, pb->mem);
     hg_pool_give(dev, pb);
     hg_pool_give(dev, pa);
