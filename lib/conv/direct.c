@@ -45,17 +45,20 @@ static int block_of(const hg_conv_problem *p)
     return is_narrow(p) ? 1 : p->direction == HG_CONV_BACKWARD_WEIGHTS ? 4 : 8;
 }
 
+/* Shares of the peak are what was measured on whole vectors and blocks; rows are cut into vectors of 16 and channels into
+ * blocks, and what of them is not used is lost. */
 static double direct_cost(const hg_conv_problem *p, const hg_conv_config *c, const hg_device *dev)
 {
     (void)c;
-    double share = hg_is_cpu(dev) ? 0.3 : 0.1;
+    double share = 0.1;
     if (hg_is_cpu(dev)) {
-        /* Rows are cut into vectors of 16, channels into blocks: what of them is not used is lost. */
+        bool weights = p->direction == HG_CONV_BACKWARD_WEIGHTS;
         int64_t across = p->direction == HG_CONV_BACKWARD_DATA ? p->size[p->rank - 1] : hg_conv_output(p, p->rank - 1);
-        int block = block_of(p);
+        int64_t block = block_of(p), cg = p->channels / p->groups;
+        share = is_narrow(p) ? weights ? 0.05 : 0.08 : weights ? 0.12 : p->direction == HG_CONV_FORWARD ? 0.2 : 0.16;
         share *= (double)across / (double)hg_round_up(across, 16);
-        share *= (double)group_width(p) / (double)hg_round_up(group_width(p), block) * (block == 1 ? 0.3 : 1);
-        if (p->direction == HG_CONV_BACKWARD_WEIGHTS) share *= 0.5;
+        share *= (double)group_width(p) / (double)hg_round_up(group_width(p), block);
+        if (weights) share *= (double)cg / (double)hg_round_up(cg, block);
         if (p->stride[p->rank - 1] > 1) share *= 0.6;
     }
     return hg_conv_flops(p) / (hg_conv_peak(dev, p->dtype == HG_F64) * share) + 5e-6;

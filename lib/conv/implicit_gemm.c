@@ -102,7 +102,10 @@ static double implicit_cost(const hg_conv_problem *p, const hg_conv_config *c, c
     double used = (double)(m * n) / (double)(hg_round_up(m, TILE) * hg_round_up(n, width));
     double gather = 32.0 / (double)hg_round_up(m, TILE) * (run < 16 ? 16.0 / (double)run : 1);
     double flops = hg_conv_flops(p);
-    if (p->direction == HG_CONV_BACKWARD_DATA) flops *= (double)hg_conv_input_area(p) / (double)hg_conv_output_area(p);
+    if (p->direction == HG_CONV_BACKWARD_DATA) {        /* more pixels, and most runs touch the padding */
+        flops *= (double)hg_conv_input_area(p) / (double)hg_conv_output_area(p);
+        gather *= 1.5;
+    }
     return flops * (1 + gather) / (hg_conv_peak(dev, p->dtype == HG_F64) * 0.9 * used) +
            (double)implicit_workspace(p, c) / hg_conv_bandwidth(dev) + 2e-5;
 }

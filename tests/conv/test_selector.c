@@ -13,12 +13,17 @@ static hg_conv_problem problem(const char *key, const char *solver)
     return p;
 }
 
-static const char *chosen(const char *key, const char *solver)
+static const hg_conv_plan *choose(const char *key, const char *solver)
 {
     const hg_conv_plan *plan;
     hg_conv_problem p = problem(key, solver);
-    ck_assert_hg(hg_conv_choose(test_device(), &p, &plan));
-    return plan->solver->name;
+    ck_assert_msg(hg_conv_choose(test_device(), &p, &plan) == HG_OK, "%s: %s", key, hg_last_error());
+    return plan;
+}
+
+static const char *chosen(const char *key, const char *solver)
+{
+    return choose(key, solver)->solver->name;
 }
 
 static void refused(const char *key, const char *solver, hg_status code, const char *part)
@@ -29,9 +34,28 @@ static void refused(const char *key, const char *solver, hg_status code, const c
     test_error(code, part);
 }
 
+static bool on_cpu(void)
+{
+    hg_device_info info;
+    ck_assert_hg(hg_device_get_info(test_device(), &info));
+    return info.device_class == HG_CLASS_CPU;
+}
+
 START_TEST(a_problem_is_given_to_the_solver_it_names)
 {
     ck_assert_str_eq(chosen("fwd 8x64x56x56 64x3x3 p1x1", "direct"), "direct");
+    ck_assert_str_eq(chosen("fwd 8x64x56x56 64x3x3 p1x1", "im2col-gemm"), "im2col-gemm");
+    ck_assert_str_eq(chosen("fwd 8x64x56x56 64x3x3 p1x1", "im2col-gemm,direct"), "im2col-gemm");
+}
+END_TEST
+
+START_TEST(a_refusal_has_the_reason_of_each_solver_and_the_next_one_is_tried)
+{
+    const char *strided = "bwd-data 8x64x56x56 64x3x3 s3x2 p1x1";
+    refused(strided, "implicit-gemm", HG_E_UNSUPPORTED, on_cpu() ? "refused (implicit-gemm: stride 3)" : "refused (implicit-gemm: only for CPUs)");
+    ck_assert_str_eq(chosen(strided, "implicit-gemm,im2col-gemm,direct"), "im2col-gemm");
+    refused("bwd-data 8x64x56x56 64x3x3 s2x2 w1000", "implicit-gemm,im2col-gemm", HG_E_UNSUPPORTED,
+            "; im2col-gemm: needs 1679616 bytes of workspace, the limit is 1000)");
 }
 END_TEST
 
@@ -39,6 +63,60 @@ START_TEST(an_unknown_solver_is_named_with_those_there_are)
 {
     refused("fwd 1x1x8x8 1x3x3", "magic", HG_E_ARG, "no solver is called \"magic\"; there are implicit-gemm, im2col-gemm, direct");
     refused("fwd 1x1x8x8 1x3x3", "magic,direct", HG_E_ARG, "\"magic\"");
+}
+END_TEST
+
+START_TEST(the_environment_chooses_where_the_problem_does_not)
+{
+    const char *key = "fwd 2x8x12x12 8x3x3";
+    ck_assert_int_eq(setenv("HAPGOP_CONV", "direct", 1), 0);
+    ck_assert_str_eq(chosen(key, ""), "direct");
+    ck_assert_str_eq(chosen(key, "im2col-gemm"), "im2col-gemm");
+    ck_assert_int_eq(setenv("HAPGOP_CONV", "im2col-gemm,direct", 1), 0);
+    ck_assert_str_eq(chosen(key, ""), "im2col-gemm");
+    ck_assert_int_eq(setenv("HAPGOP_CONV", "nothing", 1), 0);
+    refused(key, "", HG_E_ARG, "\"nothing\"");
+    unsetenv("HAPGOP_CONV");
+}
+END_TEST
+
+START_TEST(the_expected_time_chooses_where_nobody_does)
+{
+    ck_assert_str_ne(chosen("fwd 8x256x14x14 256x3x3 p1x1", ""), "direct");
+    ck_assert_str_ne(chosen("bwd-weights 8x256x14x14 256x3x3 p1x1", ""), "direct");
+    ck_assert_str_eq(chosen("fwd 8x64x28x28 64x3x3 p1x1 g64", ""), "direct");
+    ck_assert_str_eq(chosen("bwd-data 1x1x4x4 1x3x3", ""), "direct");
+}
+END_TEST
+
+START_TEST(chunks_of_the_batch_keep_to_the_workspace)
+{
+    /* An image has 8 * 9 rows of 100 pixels, 28,800 bytes. */
+    const char *key = "fwd 50x8x12x12 16x3x3 w%d";
+    int limits[] = {28800, 60000, 1 << 28};
+    for (int i = 0; i < 3; i++) {
+        char text[HG_CONV_KEY];
+        snprintf(text, sizeof text, key, limits[i]);
+        const hg_conv_plan *plan = choose(text, "im2col-gemm");
+        ck_assert_int_gt((int)plan->workspace, i ? 28800 : 28799);
+        ck_assert_int_le((int)plan->workspace, limits[i]);
+    }
+    refused("fwd 50x8x12x12 16x3x3 w28799", "im2col-gemm", HG_E_UNSUPPORTED, "needs 28800 bytes of workspace, the limit is 28799");
+    ck_assert_str_eq(chosen("fwd 50x8x12x12 16x3x3 w1", ""), "direct");
+    ck_assert_int_eq((int)choose("fwd 50x8x12x12 16x1x1", "im2col-gemm")->workspace, 0);
+}
+END_TEST
+
+START_TEST(the_workspace_of_all_problems_is_limited_by_the_environment)
+{
+    const char *key = "fwd 50x8x12x12 16x3x3";
+    ck_assert_int_eq(setenv("HAPGOP_WORKSPACE", "1", 1), 0);
+    ck_assert_str_eq(chosen(key, ""), "direct");
+    ck_assert_int_eq(setenv("HAPGOP_WORKSPACE", "100K", 1), 0);
+    ck_assert_int_le((int)choose(key, "im2col-gemm")->workspace, 102400);
+    ck_assert_int_eq(setenv("HAPGOP_WORKSPACE", "much", 1), 0);
+    refused(key, "", HG_E_ARG, "HAPGOP_WORKSPACE=much is not a size");
+    unsetenv("HAPGOP_WORKSPACE");
 }
 END_TEST
 
@@ -56,6 +134,29 @@ START_TEST(plans_are_made_once)
 }
 END_TEST
 
+static char logged[4096];
+
+static void keep_log(const char *topic, const char *message, void *user)
+{
+    (void)user;
+    size_t used = strlen(logged);
+    if (!strcmp(topic, "conv")) snprintf(logged + used, sizeof logged - used, "%s\n", message);
+}
+
+START_TEST(the_log_says_what_was_chosen_and_why_not_the_others)
+{
+    logged[0] = 0;
+    hg_set_log(keep_log, NULL);
+    choose("bwd-data 7x3x9x9 4x3x3 s2x2", "");
+    choose("fwd 7x3x9x9 4x3x3", "direct");
+    hg_set_log(NULL, NULL);
+    ck_assert_msg(strstr(logged, on_cpu() ? "implicit-gemm: stride 2" : "implicit-gemm: only for CPUs") != NULL, "%s", logged);
+    ck_assert_msg(strstr(logged, "direct: 0.0") != NULL, "%s", logged);
+    ck_assert_msg(strstr(logged, "bwd-data 7x3x9x9 4x3x3 s2x2 p0x0 f32 -> ") != NULL, "%s", logged);
+    ck_assert_msg(strstr(logged, "fwd 7x3x9x9 4x3x3 s1x1 p0x0 f32 -> direct (forced), workspace 0 bytes") != NULL, "%s", logged);
+}
+END_TEST
+
 START_TEST(what_is_no_convolution_is_refused)
 {
     const hg_conv_plan *plan;
@@ -68,6 +169,10 @@ END_TEST
 
 Suite *selector_suite(void)
 {
-    return TEST_SUITE("selector", a_problem_is_given_to_the_solver_it_names, an_unknown_solver_is_named_with_those_there_are,
-                      plans_are_made_once, what_is_no_convolution_is_refused);
+    return TEST_SUITE("selector", a_problem_is_given_to_the_solver_it_names,
+                      a_refusal_has_the_reason_of_each_solver_and_the_next_one_is_tried,
+                      an_unknown_solver_is_named_with_those_there_are, the_environment_chooses_where_the_problem_does_not,
+                      the_expected_time_chooses_where_nobody_does, chunks_of_the_batch_keep_to_the_workspace,
+                      the_workspace_of_all_problems_is_limited_by_the_environment, plans_are_made_once,
+                      the_log_says_what_was_chosen_and_why_not_the_others, what_is_no_convolution_is_refused);
 }
