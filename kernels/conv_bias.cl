@@ -1,5 +1,5 @@
-/* Gradient of a convolution's bias: db[o] = the sum of dy[n, o, ...] over images and area. Both device classes: a team a
- * channel; each image is summed by itself, then added, so that errors do not grow with the batch. */
+/* Gradient of a convolution's bias: db[o] = the sum of dy[n, o, ...] over images and area. Both device classes: a team
+ * a channel; each image is summed by itself, then added, so that errors do not grow with the batch. */
 #include "common.clh"
 
 __kernel void conv_bias_bwd(long batch, long outputs, long area, __global const REAL *restrict dy, long yo,

@@ -30,7 +30,7 @@ __kernel void conv_direct_fwd(long8 ga, long8 gb, long8 gc, __global const REAL 
     const INDEX row = (INDEX)get_global_id(0), n = (INDEX)get_global_id(2), blocks = (OG + BLOCK - 1) / BLOCK;
     const INDEX g = (INDEX)get_global_id(1) / blocks, first = ((INDEX)get_global_id(1) - g * blocks) * BLOCK;
     const INDEX count = min((INDEX)BLOCK, OG - first), o0 = g * OG + first;
-    const INDEX od = row / OH, oh = row - od * OH, total = N * C * D * H * W;
+    const INDEX od = row / OH, oh = row - od * OH, total = N * C * D * H * W, ytotal = N * O * OD * OH * OW;
     INDEX wj[BLOCK];
     for (int j = 0; j < BLOCK; j++) wj[j] = (o0 + min((INDEX)j, count - 1)) * CG * K;
     for (INDEX ow = 0; ow < OW; ow += 16) {
@@ -57,7 +57,7 @@ __kernel void conv_direct_fwd(long8 ga, long8 gb, long8 gc, __global const REAL 
             INDEX out = ((n * O + o0 + j) * (OD * OH) + row) * OW + ow;
             REALV v = acc[j];
             if (epilogue & CONV_BIAS) v += (REALV)(bias[bo + o0 + j]);
-            if (epilogue & CONV_RESIDUAL) v += conv_row(residual + ro, out, 0, 1, OW - ow, OW - ow, N * O * OD * OH * OW);
+            if (epilogue & CONV_RESIDUAL) v += conv_row(residual + ro, out, 0, 1, OW - ow, OW - ow, ytotal);
             if (epilogue & CONV_RELU) v = v < (REALV)(0) ? (REALV)(0) : v;
             conv_store(v, y + out, OW - ow);
         }
@@ -148,11 +148,10 @@ __kernel void conv_direct_bwd_weights(long8 ga, long8 gb, long8 gc, __global con
                     REALV a[TILE], b[TILE];
                     for (int i = 0; i < TILE; i++) {
                         INDEX o = o0 + min((INDEX)i, os - 1), c = c0 + min((INDEX)i, cs - 1);
-                        a[i] = conv_row(dy, (((n * O + o) * OD + od) * OH + oh) * OW, ow, 1, OW, OW - ow, ytotal);
-                        b[i] = conv_row(x, (((n * C + c) * D + id) * H + ih) * W, ow * SW - PW + kw * LW, SW, W, OW - ow,
-                                        xtotal);
-                        a[i] = conv_cut(a[i], OW - ow);
-                        b[i] = conv_cut(b[i], OW - ow);
+                        INDEX out = (((n * O + o) * OD + od) * OH + oh) * OW;
+                        INDEX in = (((n * C + c) * D + id) * H + ih) * W;
+                        a[i] = conv_cut(conv_row(dy, out, ow, 1, OW, OW - ow, ytotal), OW - ow);
+                        b[i] = conv_cut(conv_row(x, in, ow * SW - PW + kw * LW, SW, W, OW - ow, xtotal), OW - ow);
                     }
                     for (int i = 0; i < TILE; i++)
                         for (int j = 0; j < TILE; j++) acc[i][j] = fma(a[i], b[j], acc[i][j]);
@@ -242,14 +241,16 @@ __kernel void conv_direct_bwd_weights(long8 ga, long8 gb, long8 gc, __global con
     const INDEX K = KD * KH * KW;
     x += xo;
     dy += yo;
-    const INDEX at = (INDEX)get_group_id(0), pair = at / K, tap = at - pair * K, o = pair / CG, c = pair - o * CG + o / OG * CG;
+    const INDEX at = (INDEX)get_group_id(0), pair = at / K, tap = at - pair * K;
+    const INDEX o = pair / CG, c = pair - o * CG + o / OG * CG;
     const INDEX kw = tap % KW, kh = tap / KW % KH, kd = tap / (KW * KH);
     REAL acc = 0;
     for (INDEX i = (INDEX)get_local_id(0); i < N * OD * OH * OW; i += HG_LANES) {
-        INDEX row = i / OW, ow = i - row * OW, plane = row / OH, oh = row - plane * OH, n = plane / OD, od = plane - n * OD;
+        INDEX row = i / OW, ow = i - row * OW, plane = row / OH, oh = row - plane * OH;
+        INDEX n = plane / OD, od = plane - n * OD, out = (n * O + o) * OD * OH * OW + (od * OH + oh) * OW + ow;
         INDEX id = od * SD - PD + kd * LD, ih = oh * SH - PH + kh * LH, iw = ow * SW - PW + kw * LW;
         if (id >= 0 && id < D && ih >= 0 && ih < H && iw >= 0 && iw < W)
-            acc = fma(dy[(((n * O + o) * OD + od) * OH + oh) * OW + ow], x[(((n * C + c) * D + id) * H + ih) * W + iw], acc);
+            acc = fma(dy[out], x[(((n * C + c) * D + id) * H + ih) * W + iw], acc);
     }
     REAL sum = hg_team_sum(acc, scratch);
     if (get_local_id(0) == 0) dw[wo + at] = sum;

@@ -28,9 +28,9 @@ __kernel void im2col(long8 ga, long8 gb, long8 gc, long first, long images, __gl
             for (INDEX oh = 0; oh < OH; oh++, out += OW) {
                 INDEX ih = oh * SH - PH + kh * LH;
                 bool inside = id >= 0 && id < D && ih >= 0 && ih < H;
-                for (INDEX ow = 0; ow < OW; ow += 16) {
+                for (INDEX ow = 0, i = kw * LW - PW; ow < OW; ow += 16, i += 16 * SW) {
                     REALV v = 0;
-                    if (inside) v = conv_row(x, plane + (id * H + ih) * W, ow * SW - PW + kw * LW, SW, W, OW - ow, total);
+                    if (inside) v = conv_row(x, plane + (id * H + ih) * W, i, SW, W, OW - ow, total);
                     /* What is written too far into the next row is written over by it. */
                     conv_store(v, y + out + ow, out + ow + 16 <= end ? 16 : OW - ow);
                 }
@@ -130,7 +130,8 @@ __kernel void col2im(long8 ga, long8 gb, long8 gc, long first, long images, __gl
                 for (INDEX kw = 0; kw < KW; kw++) {
                     INDEX ow;
                     if (!conv_divides(iw + PW - kw * LW, SW, &ow) || ow < 0 || ow >= OW) continue;
-                    acc += y[(((c * KD + kd) * KH + kh) * KW + kw) * (INDEX)ld + image * (INDEX)step + (od * OH + oh) * OW + ow];
+                    INDEX r = ((c * KD + kd) * KH + kh) * KW + kw;
+                    acc += y[r * (INDEX)ld + image * (INDEX)step + (od * OH + oh) * OW + ow];
                 }
             }
         }
@@ -145,7 +146,8 @@ __kernel void side_by_side(long rows, long images, long area, __global const REA
     y += yo;
     HG_FOR(i, (INDEX)rows * (INDEX)images * (INDEX)area)
     {
-        INDEX line = i / (INDEX)area, at = i - line * (INDEX)area, row = line / (INDEX)images, image = line - row * (INDEX)images;
+        INDEX line = i / (INDEX)area, at = i - line * (INDEX)area;
+        INDEX row = line / (INDEX)images, image = line - row * (INDEX)images;
         y[i] = x[(image * (INDEX)rows + row) * (INDEX)area + at];
     }
 }

@@ -2,11 +2,12 @@
  * gathers a panel of it, NB columns wide and DEPTH deep, into its own memory (32 KB: L1) and multiplies it at once. CPU
  * class.
  *
- * conv_rows      forward, and backward-data of stride 1 (a forward convolution of the gradient with the mirrored weight):
+ * conv_rows      forward, and backward-data of stride 1 (forward of the gradient by the mirrored weight):
  *                y[o][pixel] = sum_r a[o][r] column[r][pixel], r = c K + tap. A work-item: NB pixels of one image, all
  *                outputs of a group. a is packed [tile of MR outputs][r][MR] (gemm_pack.cl).
- * conv_taps      backward-weights: dw[o][r] = sum_pixel a[o][pixel] column[r][pixel]. A work-item: NB rows r of a slice of
- *                the images, all outputs of a group, summed into `part`; a, the gradient, is packed [image][tile][pixel][MR].
+ * conv_taps      backward-weights: dw[o][r] = sum_pixel a[o][pixel] column[r][pixel]. A work-item: NB rows r of a slice
+ *                of the images, all outputs of a group, summed into `part`; a, the gradient, is packed
+ *                [image][tile][pixel][MR].
  * sum_slices     adds the slices of `part`, in order, into the weight's gradient.
  * mirror         the weight of the mirrored convolution: m[c][o][tap] = w[o][c][K - 1 - tap] in each group.
  *
@@ -86,8 +87,8 @@ static inline void gather_rows(long8 ga, long8 gb, long8 gc, __global const REAL
 
 /* global: (panels of an image, G, N). `residual` may be any buffer where the epilogue has none. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv_rows(long8 ga, long8 gb, long8 gc,
-    __global const REAL *restrict x, long xo, __global const REAL *restrict a, __global const REAL *restrict bias, long bo,
-    __global const REAL *restrict residual, long ro, __global REAL *restrict y, long yo, int epilogue)
+    __global const REAL *restrict x, long xo, __global const REAL *restrict a, __global const REAL *restrict bias,
+    long bo, __global const REAL *restrict residual, long ro, __global REAL *restrict y, long yo, int epilogue)
 {
     CONV_GEOMETRY(ga, gb, gc)
     const INDEX R = CG * KD * KH * KW, area = OD * OH * OW, tiles = (OG + MR - 1) / MR;
@@ -130,8 +131,8 @@ typedef struct taps {
 } taps;
 
 /* piece[pixel - q0][r - r0] for `depth` pixels of image n: 16 rows by a run of pixels, transposed. */
-static inline void gather_taps(long8 ga, long8 gb, long8 gc, __global const REAL *restrict x, const taps *taps, INDEX rows,
-                               INDEX base, INDEX q0, INDEX depth, REALV *piece)
+static inline void gather_taps(long8 ga, long8 gb, long8 gc, __global const REAL *restrict x, const taps *taps,
+                               INDEX rows, INDEX base, INDEX q0, INDEX depth, REALV *piece)
 {
     CONV_GEOMETRY(ga, gb, gc)
     const INDEX total = N * C * D * H * W;
@@ -146,7 +147,8 @@ static inline void gather_taps(long8 ga, long8 gb, long8 gc, __global const REAL
                 if (r >= rows) continue;
                 INDEX id = od * SD + taps->d[r], ih = oh * SH + taps->h[r];
                 if (id < 0 || id >= D || ih < 0 || ih >= H) continue;
-                lines[t] = conv_row(x, base + taps->plane[r] + (id * H + ih) * W, ow * SW + taps->w[r], SW, W, run, total);
+                INDEX in = base + taps->plane[r] + (id * H + ih) * W;
+                lines[t] = conv_row(x, in, ow * SW + taps->w[r], SW, W, run, total);
             }
 #pragma unroll
             for (int t = 0; t < 16; t++) v[t] = lines[t];
@@ -165,7 +167,8 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv_taps(long8 ga,
     CONV_GEOMETRY(ga, gb, gc)
     const INDEX K = KD * KH * KW, R = CG * K, area = OD * OH * OW, tiles = (OG + MR - 1) / MR;
     const INDEX panel = (INDEX)get_global_id(0), g = (INDEX)get_global_id(1), slice = (INDEX)get_global_id(2);
-    const INDEX rows = min((INDEX)NB, R - panel * NB), first = slice * (INDEX)images, last = min(N, first + (INDEX)images);
+    const INDEX rows = min((INDEX)NB, R - panel * NB);
+    const INDEX first = slice * (INDEX)images, last = min(N, first + (INDEX)images);
     REALV piece[DEPTH * NV], tile[MR * NV];
     taps places;
     for (INDEX t = 0; t < rows; t++) {

@@ -36,8 +36,8 @@ hg_status hg_gemm(hg_device *dev, const hg_gemm_problem *p);
 /* "8x32" and the like, or "clblast": what hg_gemm uses, a static text. */
 const char *hg_gemm_algorithm(hg_device *dev, const hg_gemm_problem *p);
 
-/* CPU class: packs `batch` operands, rows x k (k_unit: k is the neighbouring element, ld apart are rows; else the other way
- * round), to panels [ceil(rows / width)][k][width] at the start of `panels`, zero beyond `rows`; width is a multiple of 8. */
+/* CPU class: packs `batch` operands of rows x k elements to panels [ceil(rows / width)][k][width] at the start of
+ * `panels`, zero beyond `rows`. k_unit: neighbours in memory differ in k, else in the row. width is a multiple of 8. */
 hg_status hg_gemm_pack(hg_device *dev, bool f64, const hg_matrix *x, bool k_unit, int64_t rows, int64_t k, int width,
                        int64_t batch, cl_mem panels);
 

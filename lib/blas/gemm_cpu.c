@@ -115,8 +115,11 @@ static hg_status whole(hg_device *dev, const hg_gemm_problem *p, const tile *t)
     hg_block *pa = hg_pool_take(dev, (size_t)a * element);
     hg_block *pb = pa ? hg_pool_take(dev, (size_t)b * element) : NULL;
     hg_status status = pb ? HG_OK : hg_last_status();
-    if (status == HG_OK) status = hg_gemm_pack(dev, p->f64, &p->a, !p->trans_a, p->m, p->k, t->rows, p->a.step ? p->batch : 1, pa->mem);
-    if (status == HG_OK) status = hg_gemm_pack(dev, p->f64, &p->b, p->trans_b, p->n, p->k, t->columns, p->b.step ? p->batch : 1, pb->mem);
+    if (status == HG_OK)
+        status = hg_gemm_pack(dev, p->f64, &p->a, !p->trans_a, p->m, p->k, t->rows, p->a.step ? p->batch : 1, pa->mem);
+    if (status == HG_OK)
+        status =
+            hg_gemm_pack(dev, p->f64, &p->b, p->trans_b, p->n, p->k, t->columns, p->b.step ? p->batch : 1, pb->mem);
     if (status == HG_OK) status = multiply(dev, p, t, pa->mem, pb->mem);
     hg_pool_give(dev, pb);
     hg_pool_give(dev, pa);

@@ -45,8 +45,8 @@ static int block_of(const hg_conv_problem *p)
     return is_narrow(p) ? 1 : p->direction == HG_CONV_BACKWARD_WEIGHTS ? 4 : 8;
 }
 
-/* Shares of the peak are what was measured on whole vectors and blocks; rows are cut into vectors of 16 and channels into
- * blocks, and what of them is not used is lost. */
+/* Shares of the peak are what was measured on whole vectors and blocks; rows are cut into vectors of 16 and channels
+ * into blocks, and what of them is not used is lost. */
 static double direct_cost(const hg_conv_problem *p, const hg_conv_config *c, const hg_device *dev)
 {
     (void)c;
@@ -81,7 +81,7 @@ static hg_status run_forward(hg_device *dev, const hg_conv_problem *p, const hg_
     char options[64];
     hg_arg g[3];
     int64_t blocks = hg_ceil_div(group_width(p), block_of(p)) * p->groups;
-    const hg_tensor *bias = p->epilogue & HG_CONV_BIAS ? b->bias : b->weight;       /* unread */
+    const hg_tensor *bias = p->epilogue & HG_CONV_BIAS ? b->bias : b->weight; /* unread */
     const hg_tensor *residual = p->epilogue & HG_CONV_RESIDUAL ? b->residual : b->weight;
     options_of(p, options);
     hg_conv_geometry(p, g);
@@ -101,8 +101,9 @@ static hg_status run_data(hg_device *dev, const hg_conv_problem *p, const hg_con
     hg_conv_geometry(p, g);
     hg_range range = hg_is_cpu(dev) ? hg_range_items(dev, rows_of(p, false), blocks, p->batch, 1)
                                     : hg_range_elements(dev, hg_conv_input_numel(p));
-    return hg_launch(dev, &hg_source_conv_direct, options, "conv_direct_bwd_data", range,
-                     HG_ARGS(g[0], g[1], g[2], HG_ARG_TENSOR(b->output), HG_ARG_TENSOR(b->weight), HG_ARG_TENSOR(b->input)));
+    return hg_launch(
+        dev, &hg_source_conv_direct, options, "conv_direct_bwd_data", range,
+        HG_ARGS(g[0], g[1], g[2], HG_ARG_TENSOR(b->output), HG_ARG_TENSOR(b->weight), HG_ARG_TENSOR(b->input)));
 }
 
 static hg_status run_weights(hg_device *dev, const hg_conv_problem *p, const hg_conv_buffers *b)
@@ -115,16 +116,20 @@ static hg_status run_weights(hg_device *dev, const hg_conv_problem *p, const hg_
     int64_t pairs = hg_ceil_div(p->channels / p->groups, tile) * hg_ceil_div(p->outputs / p->groups, tile);
     hg_range range = hg_is_cpu(dev) ? hg_range_items(dev, hg_conv_kernel_area(p), pairs, p->groups, 1)
                                     : hg_range_teams(dev, hg_conv_weight_numel(p), 1);
-    return hg_launch(dev, &hg_source_conv_direct, options, "conv_direct_bwd_weights", range,
-                     HG_ARGS(g[0], g[1], g[2], HG_ARG_TENSOR(b->input), HG_ARG_TENSOR(b->output), HG_ARG_TENSOR(b->weight)));
+    return hg_launch(
+        dev, &hg_source_conv_direct, options, "conv_direct_bwd_weights", range,
+        HG_ARGS(g[0], g[1], g[2], HG_ARG_TENSOR(b->input), HG_ARG_TENSOR(b->output), HG_ARG_TENSOR(b->weight)));
 }
 
 static hg_status direct_run(hg_device *dev, const hg_conv_plan *plan, const hg_conv_buffers *b)
 {
     switch (plan->problem.direction) {
-    case HG_CONV_FORWARD: return run_forward(dev, &plan->problem, b);
-    case HG_CONV_BACKWARD_DATA: return run_data(dev, &plan->problem, b);
-    default: return run_weights(dev, &plan->problem, b);
+    case HG_CONV_FORWARD:
+        return run_forward(dev, &plan->problem, b);
+    case HG_CONV_BACKWARD_DATA:
+        return run_data(dev, &plan->problem, b);
+    default:
+        return run_weights(dev, &plan->problem, b);
     }
 }
 

@@ -1,11 +1,11 @@
 /* im2col-gemm: a convolution as one matrix product for each group. With the columns of kernels/im2col.cl,
  *
- *   forward            output = weight columns                 (O/G x K of C/G K rows; image by image, NCHW as it comes out)
- *   backward-data      columns = weight^T output, then col2im
- *   backward-weights   weight = output columns^T               (images side by side: one long product a chunk)
+ *   forward            output = weight columns        image by image, NCHW as it comes out
+ *   backward-data      columns = weight^T output      then col2im
+ *   backward-weights   weight = output columns^T      images side by side: one long product a chunk
  *
- * The batch goes in chunks of `value[0]` images, so that the columns fit the workspace; backward-weights adds the chunks
- * in order. A kernel of 1 with stride 1 and no padding has the input itself for columns. */
+ * The batch goes in chunks of `value[0]` images, so that the columns fit the workspace; backward-weights adds the
+ * chunks in order. A kernel of 1 with stride 1 and no padding has the input itself for columns. */
 #include <limits.h>
 #include <stdio.h>
 
@@ -46,7 +46,8 @@ static bool im2col_applicable(const hg_conv_problem *p, const hg_device *dev, ch
     (void)dev;
     int64_t rows = p->channels / p->groups * hg_conv_kernel_area(p), area = hg_conv_output_area(p);
     if (rows * p->groups < INT_MAX / 2 && area < INT_MAX / 4 && p->outputs < INT_MAX / 2) return true;
-    snprintf(why, HG_WHY, "columns of %lld x %lld are too large for the matrix product", (long long)rows, (long long)area);
+    snprintf(why, HG_WHY, "columns of %lld x %lld are too large for the matrix product", (long long)rows,
+             (long long)area);
     return false;
 }
 
@@ -60,7 +61,8 @@ static int im2col_configs(const hg_conv_problem *p, const hg_device *dev, hg_con
     do {
         c = (hg_conv_config){{(int32_t)images}};
         images = hg_ceil_div(images, 2);
-    } while (c.value[0] > 1 && (columns_of(p, c.value[0]) + gathered_of(p, c.value[0])) * (int64_t)element_of(p) > p->workspace_limit);
+    } while (c.value[0] > 1 &&
+             (columns_of(p, c.value[0]) + gathered_of(p, c.value[0])) * (int64_t)element_of(p) > p->workspace_limit);
     /* Chunks of one size, as far as possible. */
     c.value[0] = (int32_t)hg_ceil_div(p->batch, hg_ceil_div(p->batch, c.value[0]));
     configs[0] = c;
@@ -79,8 +81,8 @@ static double im2col_cost(const hg_conv_problem *p, const hg_conv_config *c, con
     if (p->direction == HG_CONV_BACKWARD_DATA) m = p->channels / p->groups * hg_conv_kernel_area(p);
     if (p->direction == HG_CONV_BACKWARD_WEIGHTS) n = p->channels / p->groups * hg_conv_kernel_area(p);
     double share = 0.7 * (double)(m * n) / (double)(hg_round_up(m, 8) * hg_round_up(n, 32));
-    double traffic = 4.0 * (double)element_of(p) * (double)p->batch * (double)p->channels * (double)hg_conv_kernel_area(p) *
-                     (double)hg_conv_output_area(p);
+    double traffic = 4.0 * (double)element_of(p) * (double)p->batch * (double)p->channels *
+                     (double)hg_conv_kernel_area(p) * (double)hg_conv_output_area(p);
     if (is_pointwise(p)) traffic = p->direction == HG_CONV_BACKWARD_WEIGHTS ? traffic / 4 : 0;
     int64_t chunks = hg_ceil_div(p->batch, c->value[0]);
     return hg_conv_flops(p) / (hg_conv_peak(dev, p->dtype == HG_F64) * share) + traffic / hg_conv_bandwidth(dev) +
@@ -95,9 +97,9 @@ typedef struct chunk {
     const hg_conv_problem *p;
     const hg_conv_buffers *b;
     int64_t first, count;
-    int64_t rows, area;         /* of the columns of a group: C/G K; pixels of an image */
-    hg_matrix columns;          /* of the first group and image */
-    int64_t step;               /* from an image to the next in it */
+    int64_t rows, area; /* of the columns of a group: C/G K; pixels of an image */
+    hg_matrix columns;  /* of the first group and image */
+    int64_t step;       /* from an image to the next in it */
     char options[40];
 } chunk;
 
@@ -136,7 +138,8 @@ static hg_status launch_side_by_side(const chunk *c, const hg_tensor *t, int64_t
                                        : hg_range_elements(c->dev, rows * c->count * c->area);
     return hg_launch(c->dev, &hg_source_im2col, c->options, "side_by_side", range,
                      HG_ARGS(HG_ARG_I64(rows), HG_ARG_I64(c->count), HG_ARG_I64(c->area), HG_ARG_MEM(t->storage->mem),
-                             HG_ARG_I64(t->offset + c->first * rows * c->area), HG_ARG_MEM(c->b->workspace), HG_ARG_I64(to)));
+                             HG_ARG_I64(t->offset + c->first * rows * c->area), HG_ARG_MEM(c->b->workspace),
+                             HG_ARG_I64(to)));
 }
 
 /* A tensor of `planes` planes an image, from plane `plane` of the chunk's first image on: a matrix a plane a row. */
@@ -165,7 +168,8 @@ static hg_status forward(const chunk *c)
     int64_t og = p->outputs / p->groups;
     if (!is_pointwise(p)) HG_TRY(launch_im2col(c));
     for (int64_t g = 0; g < p->groups; g++) {
-        hg_gemm_problem q = {.f64 = p->dtype == HG_F64, .m = og, .n = c->area, .k = c->rows, .batch = c->count, .alpha = 1};
+        hg_gemm_problem q = {
+            .f64 = p->dtype == HG_F64, .m = og, .n = c->area, .k = c->rows, .batch = c->count, .alpha = 1};
         q.beta = p->epilogue & HG_CONV_RESIDUAL ? 1 : 0;
         q.a = weight_of_group(c, g);
         q.b = columns_of_group(c, g);
@@ -186,8 +190,13 @@ static hg_status backward_data(const chunk *c)
     const hg_conv_problem *p = c->p;
     int64_t og = p->outputs / p->groups;
     for (int64_t g = 0; g < p->groups; g++) {
-        hg_gemm_problem q = {.f64 = p->dtype == HG_F64, .trans_a = true, .m = c->rows, .n = c->area, .k = og,
-                             .batch = c->count, .alpha = 1};
+        hg_gemm_problem q = {.f64 = p->dtype == HG_F64,
+                             .trans_a = true,
+                             .m = c->rows,
+                             .n = c->area,
+                             .k = og,
+                             .batch = c->count,
+                             .alpha = 1};
         q.a = weight_of_group(c, g);
         q.b = planes_of(c, c->b->output, p->outputs, g * og);
         q.c = columns_of_group(c, g);
@@ -200,16 +209,25 @@ static hg_status backward_weights(const chunk *c)
 {
     const hg_conv_problem *p = c->p;
     int64_t og = p->outputs / p->groups, length = c->count * c->area;
-    hg_matrix gradient = {c->b->output->storage->mem, c->b->output->offset + c->first * p->outputs * c->area, length, 0};
-    if (!is_pointwise(p)) HG_TRY(launch_im2col(c));
-    else if (c->count > 1) HG_TRY(launch_side_by_side(c, c->b->input, p->channels, 0));
+    hg_matrix gradient = {c->b->output->storage->mem, c->b->output->offset + c->first * p->outputs * c->area, length,
+                          0};
+    if (!is_pointwise(p))
+        HG_TRY(launch_im2col(c));
+    else if (c->count > 1)
+        HG_TRY(launch_side_by_side(c, c->b->input, p->channels, 0));
     if (c->count > 1) {
         gradient.mem = c->b->workspace;
         gradient.offset = columns_of(p, c->count);
         HG_TRY(launch_side_by_side(c, c->b->output, p->outputs, gradient.offset));
     }
-    hg_gemm_problem q = {.f64 = p->dtype == HG_F64, .trans_b = true, .m = og, .n = c->rows, .k = length, .batch = p->groups,
-                         .alpha = 1, .beta = c->first > 0};
+    hg_gemm_problem q = {.f64 = p->dtype == HG_F64,
+                         .trans_b = true,
+                         .m = og,
+                         .n = c->rows,
+                         .k = length,
+                         .batch = p->groups,
+                         .alpha = 1,
+                         .beta = c->first > 0};
     q.a = gradient;
     q.a.step = og * length;
     q.b = c->columns;
@@ -246,9 +264,14 @@ static hg_status im2col_run(hg_device *dev, const hg_conv_plan *plan, const hg_c
         c.count = hg_min_i64(plan->config.value[0], p->batch - c.first);
         place_columns(&c);
         switch (p->direction) {
-        case HG_CONV_FORWARD: HG_TRY(forward(&c)); break;
-        case HG_CONV_BACKWARD_DATA: HG_TRY(backward_data(&c)); break;
-        default: HG_TRY(backward_weights(&c));
+        case HG_CONV_FORWARD:
+            HG_TRY(forward(&c));
+            break;
+        case HG_CONV_BACKWARD_DATA:
+            HG_TRY(backward_data(&c));
+            break;
+        default:
+            HG_TRY(backward_weights(&c));
         }
     }
     return HG_OK;

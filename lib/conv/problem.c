@@ -76,29 +76,35 @@ static hg_status check_dimension(const hg_conv_problem *p, int d)
     int64_t all[] = {p->size[d], p->kernel[d], p->stride[d], p->begin[d], p->end[d], p->dilation[d]};
     for (int i = 0; i < 6; i++)
         if (all[i] > most) return hg_error(HG_E_ARG, "conv: %lld is too large in dimension %d", (long long)all[i], d);
-    if (p->size[d] < 1 || p->kernel[d] < 1 || p->stride[d] < 1 || p->dilation[d] < 1 || p->begin[d] < 0 || p->end[d] < 0)
-        return hg_error(HG_E_ARG,
-                        "conv: dimension %d has size %lld, kernel %lld, stride %lld, dilation %lld, padding %lld and %lld; "
-                        "padding must not be negative, the others must be positive",
-                        d, (long long)p->size[d], (long long)p->kernel[d], (long long)p->stride[d], (long long)p->dilation[d],
-                        (long long)p->begin[d], (long long)p->end[d]);
+    if (p->size[d] < 1 || p->kernel[d] < 1 || p->stride[d] < 1 || p->dilation[d] < 1 || p->begin[d] < 0 ||
+        p->end[d] < 0)
+        return hg_error(
+            HG_E_ARG,
+            "conv: dimension %d has size %lld, kernel %lld, stride %lld, dilation %lld, padding %lld and %lld; "
+            "padding must not be negative, the others must be positive",
+            d, (long long)p->size[d], (long long)p->kernel[d], (long long)p->stride[d], (long long)p->dilation[d],
+            (long long)p->begin[d], (long long)p->end[d]);
     int64_t extent;
     if (!hg_mul_i64(p->dilation[d], p->kernel[d] - 1, &extent) || extent >= p->size[d] + p->begin[d] + p->end[d])
         return hg_error(HG_E_SHAPE, "conv: a kernel of %lld with dilation %lld does not fit a padded size of %lld",
-                        (long long)p->kernel[d], (long long)p->dilation[d], (long long)(p->size[d] + p->begin[d] + p->end[d]));
+                        (long long)p->kernel[d], (long long)p->dilation[d],
+                        (long long)(p->size[d] + p->begin[d] + p->end[d]));
     return HG_OK;
 }
 
 hg_status hg_conv_check(const hg_conv_problem *p)
 {
-    if (p->rank < 1 || p->rank > HG_CONV_RANK || p->direction < HG_CONV_FORWARD || p->direction > HG_CONV_BACKWARD_WEIGHTS ||
-        (p->dtype != HG_F32 && p->dtype != HG_F64))
+    if (p->rank < 1 || p->rank > HG_CONV_RANK || p->direction < HG_CONV_FORWARD ||
+        p->direction > HG_CONV_BACKWARD_WEIGHTS || (p->dtype != HG_F32 && p->dtype != HG_F64))
         return hg_error(HG_E_ARG, "conv: rank %d, direction %d, dtype %d; 1 to 3 dimensions of f32 or f64 are possible",
                         p->rank, p->direction, p->dtype);
-    if (p->batch < 0 || p->channels < 0 || p->outputs < 0 || p->groups < 1 || p->channels % p->groups || p->outputs % p->groups)
-        return hg_error(HG_E_ARG, "conv: batch %lld, %lld channels, %lld outputs in %lld groups; groups must divide both",
+    if (p->batch < 0 || p->channels < 0 || p->outputs < 0 || p->groups < 1 || p->channels % p->groups ||
+        p->outputs % p->groups)
+        return hg_error(HG_E_ARG,
+                        "conv: batch %lld, %lld channels, %lld outputs in %lld groups; groups must divide both",
                         (long long)p->batch, (long long)p->channels, (long long)p->outputs, (long long)p->groups);
-    if (p->epilogue & ~(HG_CONV_BIAS | HG_CONV_RELU | HG_CONV_RESIDUAL) || (p->epilogue && p->direction != HG_CONV_FORWARD))
+    if (p->epilogue & ~(HG_CONV_BIAS | HG_CONV_RELU | HG_CONV_RESIDUAL) ||
+        (p->epilogue && p->direction != HG_CONV_FORWARD))
         return hg_error(HG_E_ARG, "conv: only the forward direction has bias, residual or ReLU");
     if (p->workspace_limit < 0)
         return hg_error(HG_E_ARG, "conv: a workspace limit of %lld bytes", (long long)p->workspace_limit);
@@ -187,16 +193,26 @@ static int read_dims(const char *text, int64_t *v, int64_t *second, int most)
 static bool read_field(const char *field, hg_conv_problem *p)
 {
     int64_t one;
-    if (!strcmp(field, "f32") || !strcmp(field, "f64")) p->dtype = field[1] == '3' ? HG_F32 : HG_F64;
-    else if (!strcmp(field, "bias")) p->epilogue |= HG_CONV_BIAS;
-    else if (!strcmp(field, "residual")) p->epilogue |= HG_CONV_RESIDUAL;
-    else if (!strcmp(field, "relu")) p->epilogue |= HG_CONV_RELU;
-    else if (*field == 's') return read_dims(field + 1, p->stride, NULL, p->rank) == p->rank;
-    else if (*field == 'p') return read_dims(field + 1, p->begin, p->end, p->rank) == p->rank;
-    else if (*field == 'd') return read_dims(field + 1, p->dilation, NULL, p->rank) == p->rank;
-    else if (*field == 'g' && read_dims(field + 1, &one, NULL, 1)) p->groups = one;
-    else if (*field == 'w' && read_dims(field + 1, &one, NULL, 1)) p->workspace_limit = one;
-    else return false;
+    if (!strcmp(field, "f32") || !strcmp(field, "f64"))
+        p->dtype = field[1] == '3' ? HG_F32 : HG_F64;
+    else if (!strcmp(field, "bias"))
+        p->epilogue |= HG_CONV_BIAS;
+    else if (!strcmp(field, "residual"))
+        p->epilogue |= HG_CONV_RESIDUAL;
+    else if (!strcmp(field, "relu"))
+        p->epilogue |= HG_CONV_RELU;
+    else if (*field == 's')
+        return read_dims(field + 1, p->stride, NULL, p->rank) == p->rank;
+    else if (*field == 'p')
+        return read_dims(field + 1, p->begin, p->end, p->rank) == p->rank;
+    else if (*field == 'd')
+        return read_dims(field + 1, p->dilation, NULL, p->rank) == p->rank;
+    else if (*field == 'g' && read_dims(field + 1, &one, NULL, 1))
+        p->groups = one;
+    else if (*field == 'w' && read_dims(field + 1, &one, NULL, 1))
+        p->workspace_limit = one;
+    else
+        return false;
     return true;
 }
 
@@ -239,13 +255,16 @@ hg_status hg_conv_parse(const char *key, hg_conv_problem *p)
         size_t n = strcspn(at, " ");
         snprintf(field, sizeof field, "%.*s", (int)hg_min_i64((int64_t)n, HG_CONV_KEY - 1), at);
         if (!read_place(place, field, p))
-            return hg_error(HG_E_FORMAT, "conv: \"%s\" cannot be read in \"%s\"; write it as \"fwd 8x64x56x56 64x3x3 s1x1 p1x1 f32\"",
-                            field, key);
+            return hg_error(
+                HG_E_FORMAT,
+                "conv: \"%s\" cannot be read in \"%s\"; write it as \"fwd 8x64x56x56 64x3x3 s1x1 p1x1 f32\"", field,
+                key);
         at += n;
         at += strspn(at, " ");
     }
     if (place < 3)
-        return hg_error(HG_E_FORMAT, "conv: \"%s\" is cut short; write it as \"fwd 8x64x56x56 64x3x3 s1x1 p1x1 f32\"", key);
+        return hg_error(HG_E_FORMAT, "conv: \"%s\" is cut short; write it as \"fwd 8x64x56x56 64x3x3 s1x1 p1x1 f32\"",
+                        key);
     return hg_conv_check(p);
 }
 
@@ -253,7 +272,7 @@ hg_status hg_conv_parse(const char *key, hg_conv_problem *p)
 
 bool hg_conv_wide(const hg_conv_problem *p)
 {
-    const int64_t most = INT32_MAX - (1 << 26);     /* loops step past the last element by less than this */
+    const int64_t most = INT32_MAX - (1 << 26); /* loops step past the last element by less than this */
     bool wide = hg_conv_input_numel(p) > most || hg_conv_output_numel(p) > most || hg_conv_weight_numel(p) > most;
     for (int d = 0; d < p->rank; d++) wide |= p->size[d] + p->begin[d] + p->end[d] > most;
     return wide;
@@ -272,10 +291,12 @@ void hg_conv_geometry(const hg_conv_problem *p, hg_arg g[3])
         begin[first + d] = p->begin[d];
         dilation[first + d] = p->dilation[d];
     }
-    g[0] = (hg_arg){.size = sizeof(cl_long8), .value.i64x8 = {{p->batch, p->channels, p->outputs, p->groups, size[0], size[1],
-                                                              size[2], dilation[0]}}};
-    g[1] = (hg_arg){.size = sizeof(cl_long8), .value.i64x8 = {{out[0], out[1], out[2], kernel[0], kernel[1], kernel[2],
-                                                              dilation[1], dilation[2]}}};
-    g[2] = (hg_arg){.size = sizeof(cl_long8), .value.i64x8 = {{stride[0], stride[1], stride[2], begin[0], begin[1], begin[2],
-                                                              0, 0}}};
+    g[0] = (hg_arg){
+        .size = sizeof(cl_long8),
+        .value.i64x8 = {{p->batch, p->channels, p->outputs, p->groups, size[0], size[1], size[2], dilation[0]}}};
+    g[1] =
+        (hg_arg){.size = sizeof(cl_long8),
+                 .value.i64x8 = {{out[0], out[1], out[2], kernel[0], kernel[1], kernel[2], dilation[1], dilation[2]}}};
+    g[2] = (hg_arg){.size = sizeof(cl_long8),
+                    .value.i64x8 = {{stride[0], stride[1], stride[2], begin[0], begin[1], begin[2], 0, 0}}};
 }

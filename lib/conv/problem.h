@@ -8,9 +8,9 @@
 enum { HG_CONV_KEY = 256, HG_CONV_NAME = 32, HG_CONV_RANK = 3 };
 
 typedef enum hg_conv_direction {
-    HG_CONV_FORWARD,            /* input, weight -> output */
-    HG_CONV_BACKWARD_DATA,      /* gradient of output, weight -> gradient of input */
-    HG_CONV_BACKWARD_WEIGHTS    /* gradient of output, input -> gradient of weight */
+    HG_CONV_FORWARD,         /* input, weight -> output */
+    HG_CONV_BACKWARD_DATA,   /* gradient of output, weight -> gradient of input */
+    HG_CONV_BACKWARD_WEIGHTS /* gradient of output, input -> gradient of weight */
 } hg_conv_direction;
 
 /* Forward only: output = relu(convolution + bias + residual), each part if its flag is set. */
@@ -19,14 +19,14 @@ enum { HG_CONV_BIAS = 1, HG_CONV_RELU = 2, HG_CONV_RESIDUAL = 4 };
 /* Tensors are contiguous: input N x C x size..., weight O x C/groups x kernel..., output N x O x output size....
  * The members leave no gap: problems are equal when their bytes are. */
 typedef struct hg_conv_problem {
-    int64_t batch, channels, outputs, groups;   /* N, C, O, G */
-    /* The first `rank` of each, outermost first; the others are 0. Padding before (begin) and after (end) may differ. */
+    int64_t batch, channels, outputs, groups; /* N, C, O, G */
+    /* The first `rank` of each, outermost first; the others are 0. begin, end: padding before and after. */
     int64_t size[HG_CONV_RANK], kernel[HG_CONV_RANK], stride[HG_CONV_RANK], begin[HG_CONV_RANK], end[HG_CONV_RANK],
         dilation[HG_CONV_RANK];
-    int64_t workspace_limit;    /* bytes; 0: $HAPGOP_WORKSPACE, else what the device class gets */
-    int32_t direction, rank;    /* hg_conv_direction; 1 to 3 */
-    int32_t dtype, epilogue;    /* HG_F32 or HG_F64; HG_CONV_* */
-    char solver[HG_CONV_NAME];  /* the solver to use, or solvers to try in this order, separated by commas; "": any */
+    int64_t workspace_limit;   /* bytes; 0: $HAPGOP_WORKSPACE, else what the device class gets */
+    int32_t direction, rank;   /* hg_conv_direction; 1 to 3 */
+    int32_t dtype, epilogue;   /* HG_F32 or HG_F64; HG_CONV_* */
+    char solver[HG_CONV_NAME]; /* the solver to use, or solvers to try in this order, separated by commas; "": any */
 } hg_conv_problem;
 
 _Static_assert(sizeof(hg_conv_problem) == 23 * 8 + 4 * 4 + HG_CONV_NAME, "hg_conv_problem has gaps");

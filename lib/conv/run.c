@@ -29,7 +29,7 @@ static hg_status run_plan(hg_device *dev, const hg_conv_problem *p, const hg_con
         with.workspace = workspace->mem;
     }
     hg_status status = plan->solver->run(dev, plan, &with);
-    hg_pool_give(dev, workspace);       /* whoever takes it next is queued behind */
+    hg_pool_give(dev, workspace); /* whoever takes it next is queued behind */
     return status;
 }
 
@@ -53,7 +53,8 @@ hg_status hg_conv_bias_gradient(const hg_conv_problem *p, const hg_tensor *outpu
 {
     hg_device *dev = output->dev;
     const char *options = p->dtype == HG_F64 ? hg_conv_wide(p) ? "-DHG_F64=1 -DHG_WIDE=1" : "-DHG_F64=1"
-                                             : hg_conv_wide(p) ? "-DHG_WIDE=1" : "";
+                          : hg_conv_wide(p)  ? "-DHG_WIDE=1"
+                                             : "";
     return hg_launch(dev, &hg_source_conv_bias, options, "conv_bias_bwd", hg_range_teams(dev, p->outputs, 1),
                      HG_ARGS(HG_ARG_I64(p->batch), HG_ARG_I64(p->outputs), HG_ARG_I64(hg_conv_output_area(p)),
                              HG_ARG_TENSOR(output), HG_ARG_TENSOR(bias)));

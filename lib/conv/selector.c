@@ -13,14 +13,14 @@ enum { BUCKETS = 64 };
 
 struct entry {
     struct entry *next;
-    hg_conv_problem asked;      /* as it came: the plan's has the workspace limit in force */
+    hg_conv_problem asked; /* as it came: the plan's has the workspace limit in force */
     hg_conv_plan plan;
 };
 
 /* The state of HG_SLOT_CONV. */
 struct plans {
     struct entry *bucket[BUCKETS];
-    char *forced, *workspace;   /* HAPGOP_CONV, HAPGOP_WORKSPACE when the plans were made; "" if not set */
+    char *forced, *workspace; /* HAPGOP_CONV, HAPGOP_WORKSPACE when the plans were made; "" if not set */
 };
 
 const hg_conv_solver *const *hg_conv_solvers(void)
@@ -31,7 +31,7 @@ const hg_conv_solver *const *hg_conv_solvers(void)
 
 double hg_conv_peak(const hg_device *dev, bool f64)
 {
-    double lanes = hg_is_cpu(dev) ? 64 : 128;      /* operations a unit and cycle, in f32 */
+    double lanes = hg_is_cpu(dev) ? 64 : 128; /* operations a unit and cycle, in f32 */
     double clock = dev->info.clock_mhz ? dev->info.clock_mhz * 1e6 : 1e9;
     return lanes * clock * (dev->info.units ? dev->info.units : 1) * (f64 ? 0.5 : 1);
 }
@@ -108,7 +108,8 @@ static hg_status default_limit(const hg_device *dev, const struct plans *s, int6
 {
     uint64_t bytes = hg_is_cpu(dev) ? UINT64_C(256) << 20 : UINT64_C(1) << 30;
     if (*s->workspace && !hg_parse_size(s->workspace, &bytes))
-        return hg_error(HG_E_ARG, "HAPGOP_WORKSPACE=%s is not a size; write bytes, or a number with K, M or G", s->workspace);
+        return hg_error(HG_E_ARG, "HAPGOP_WORKSPACE=%s is not a size; write bytes, or a number with K, M or G",
+                        s->workspace);
     if (bytes > dev->info.max_allocation) bytes = dev->info.max_allocation;
     *limit = bytes > INT64_MAX ? INT64_MAX : bytes ? (int64_t)bytes : 1;
     return HG_OK;
@@ -160,7 +161,8 @@ static hg_status choose_named(const char *list, const hg_conv_problem *p, const 
         const hg_conv_solver *solver = named(at, length);
         if (!solver) return unknown(at, length);
         if (consider(solver, p, dev, plan, why)) return HG_OK;
-        snprintf(reasons + strlen(reasons), sizeof reasons - strlen(reasons), "%s%s: %s", *reasons ? "; " : "", solver->name, why);
+        snprintf(reasons + strlen(reasons), sizeof reasons - strlen(reasons), "%s%s: %s", *reasons ? "; " : "",
+                 solver->name, why);
         at += length + (at[length] == ',');
     }
     return hg_error(HG_E_UNSUPPORTED, "conv: %s refused (%s)", hg_conv_key(p, key), reasons);
@@ -196,7 +198,7 @@ static hg_status make_plan(hg_device *dev, const struct plans *s, const hg_conv_
     HG_TRY(*forced ? choose_named(forced, &p, dev, plan) : choose_fastest(&p, dev, plan));
     if (hg_log_wanted("conv"))
         hg_log_message("conv", "%s -> %s%s, workspace %zu bytes", hg_conv_key(asked, key), plan->solver->name,
-               *forced ? " (forced)" : "", plan->workspace);
+                       *forced ? " (forced)" : "", plan->workspace);
     return HG_OK;
 }
 

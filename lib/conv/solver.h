@@ -16,32 +16,32 @@ typedef struct hg_conv_config {
 } hg_conv_config;
 
 /* The tensors, contiguous, of the problem's shapes and dtype. The one that the direction computes is written, the other
- * two are read: forward writes output, backward-data input, backward-weights weight. bias (O) and residual (the output's
- * shape) are read if the problem's epilogue has them. */
+ * two are read: forward writes output, backward-data input, backward-weights weight. bias (O) and residual (the
+ * output's shape) are read if the problem's epilogue has them. */
 typedef struct hg_conv_buffers {
     const hg_tensor *input, *weight, *output, *bias, *residual;
-    cl_mem workspace;       /* set by hg_conv_run */
+    cl_mem workspace; /* set by hg_conv_run */
 } hg_conv_buffers;
 
 typedef struct hg_conv_solver hg_conv_solver;
 
 /* A problem with the choice that was made for it. */
 typedef struct hg_conv_plan {
-    hg_conv_problem problem;    /* its workspace_limit is the one in force */
+    hg_conv_problem problem; /* its workspace_limit is the one in force */
     const hg_conv_solver *solver;
     hg_conv_config config;
-    size_t workspace;           /* bytes */
-    double seconds;             /* expected */
+    size_t workspace; /* bytes */
+    double seconds;   /* expected */
 } hg_conv_plan;
 
 struct hg_conv_solver {
-    const char *name;       /* "im2col-gemm" */
-    /* False, and the reason in `why` ("stride 2"), for a problem that it cannot do on this device. Problems have at least
-     * one image, channel and output, and a workspace limit. */
+    const char *name; /* "im2col-gemm" */
+    /* False, and the reason in `why` ("stride 2"), for a problem that it cannot do on this device. Problems have at
+     * least one image, channel and output, and a workspace limit. */
     bool (*applicable)(const hg_conv_problem *p, const hg_device *dev, char why[HG_WHY]);
     /* Writes up to `max` configurations, returns how many: at least one. */
     int (*configs)(const hg_conv_problem *p, const hg_device *dev, hg_conv_config *configs, int max);
-    size_t (*workspace)(const hg_conv_problem *p, const hg_conv_config *c);     /* bytes */
+    size_t (*workspace)(const hg_conv_problem *p, const hg_conv_config *c); /* bytes */
     /* Seconds by fixed properties of the device: the same in every run. */
     double (*cost)(const hg_conv_problem *p, const hg_conv_config *c, const hg_device *dev);
     /* Queues the work. */
@@ -55,8 +55,8 @@ const hg_conv_solver *const *hg_conv_solvers(void);
 
 /* Chooses: solvers named by the problem, else by $HAPGOP_CONV=name[,name] (the first applicable one; if none is, the
  * error has the reason of each), else the least expected time. Plans are kept with the device, so that choosing again
- * costs a look-up. HAPGOP_LOG=conv tells what was chosen and why others were not. The plan lives until the device closes
- * or one of the environment variables HAPGOP_CONV and HAPGOP_WORKSPACE (bytes, or with K, M, G) changes.
+ * costs a look-up. HAPGOP_LOG=conv tells what was chosen and why others were not. The plan lives until the device
+ * closes or one of the environment variables HAPGOP_CONV and HAPGOP_WORKSPACE (bytes, or with K, M, G) changes.
  * Errors: hg_conv_check's; HG_E_ARG (an unknown name); HG_E_UNSUPPORTED (refused). */
 hg_status hg_conv_choose(hg_device *dev, const hg_conv_problem *p, const hg_conv_plan **plan);
 

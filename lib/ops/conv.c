@@ -1,6 +1,6 @@
 /* Convolution: y[n,o,i] = b[o] + sum_{c,u} w[o,c,u] x[n,c,iS-P+uL], cross-correlation with zero padding.
- * Gradients: dx is the same sum seen from x, dw[o,c,u] = sum_{n,i} dy[n,o,i] x[n,c,iS-P+uL], db[o] = sum_{n,i} dy[n,o,i].
- * Shapes, PyTorch's rules and words are here; lib/conv computes. */
+ * Gradients: dx is the same sum seen from x, dw[o,c,u] = sum_{n,i} dy[n,o,i] x[n,c,iS-P+uL], db[o] = sum_{n,i}
+ * dy[n,o,i]. Shapes, PyTorch's rules and words are here; lib/conv computes. */
 #include <stdio.h>
 #include <string.h>
 
@@ -13,7 +13,7 @@
 
 /* The three operands as they are checked, with the names that messages need. */
 typedef struct call {
-    const char *op;     /* "conv2d" */
+    const char *op; /* "conv2d" */
     hg_tensor *input, *weight, *bias;
     bool batched;
     int rank;
@@ -30,13 +30,15 @@ static hg_status read_options(const call *c, const hg_conv_options *o, hg_conv_p
         if (d && p->begin[d] == HG_NO_PADDING) p->begin[d] = 0;
         if (p->stride[d] <= 0) return hg_error(HG_E_ARG, "%s: non-positive stride is not supported", c->op);
         if (p->dilation[d] <= 0)
-            return hg_error(HG_E_ARG, "%s: dilation should be greater than zero, but got %lld", c->op, (long long)p->dilation[d]);
+            return hg_error(HG_E_ARG, "%s: dilation should be greater than zero, but got %lld", c->op,
+                            (long long)p->dilation[d]);
         if (p->begin[d] < 0) return hg_error(HG_E_ARG, "%s: negative padding is not supported", c->op);
         if (p->stride[d] > INT32_MAX || p->dilation[d] > INT32_MAX || p->begin[d] > INT32_MAX)
             return hg_error(HG_E_ARG, "%s: stride, dilation and padding go up to %d", c->op, INT32_MAX);
         p->end[d] = p->begin[d];
         if (!o->same) continue;
-        if (p->stride[d] != 1) return hg_error(HG_E_ARG, "%s: padding='same' is not supported for strided convolutions", c->op);
+        if (p->stride[d] != 1)
+            return hg_error(HG_E_ARG, "%s: padding='same' is not supported for strided convolutions", c->op);
         int64_t total = p->dilation[d] * (c->weight->size[2 + d] - 1);
         p->begin[d] = total / 2;
         p->end[d] = total - p->begin[d];
@@ -48,13 +50,14 @@ static hg_status check_types(const call *c)
 {
     const hg_tensor *x = c->input, *w = c->weight, *b = c->bias;
     if (!hg_is_float(x->dtype))
-        return hg_error(HG_E_DTYPE, "%s: float32 or float64 is needed, the input is %s; hg_cast() it", c->op, hg_dtype_name(x->dtype));
+        return hg_error(HG_E_DTYPE, "%s: float32 or float64 is needed, the input is %s; hg_cast() it", c->op,
+                        hg_dtype_name(x->dtype));
     if (w->dtype != x->dtype)
-        return hg_error(HG_E_DTYPE, "%s: Input type (%s) and weight type (%s) should be the same", c->op, hg_dtype_name(x->dtype),
-                        hg_dtype_name(w->dtype));
+        return hg_error(HG_E_DTYPE, "%s: Input type (%s) and weight type (%s) should be the same", c->op,
+                        hg_dtype_name(x->dtype), hg_dtype_name(w->dtype));
     if (b && b->dtype != x->dtype)
-        return hg_error(HG_E_DTYPE, "%s: Input type (%s) and bias type (%s) should be the same", c->op, hg_dtype_name(x->dtype),
-                        hg_dtype_name(b->dtype));
+        return hg_error(HG_E_DTYPE, "%s: Input type (%s) and bias type (%s) should be the same", c->op,
+                        hg_dtype_name(x->dtype), hg_dtype_name(b->dtype));
     return HG_OK;
 }
 
@@ -64,18 +67,25 @@ static hg_status check_shapes(const call *c, int64_t groups)
     const hg_tensor *x = c->input, *w = c->weight, *b = c->bias;
     int64_t channels = x->size[x->ndim - c->rank - 1];
     if (w->size[0] < groups)
-        return hg_error(HG_E_SHAPE, "%s: Given groups=%lld, expected weight to be at least %lld at dimension 0, but got weight of size %s instead",
+        return hg_error(HG_E_SHAPE,
+                        "%s: Given groups=%lld, expected weight to be at least %lld at dimension 0, but got weight of "
+                        "size %s instead",
                         c->op, (long long)groups, (long long)groups, HG_SHAPE_TEXT(w));
     if (w->size[0] % groups)
-        return hg_error(HG_E_SHAPE, "%s: Given groups=%lld, expected weight to be divisible by %lld at dimension 0, but got weight of size %s instead",
+        return hg_error(HG_E_SHAPE,
+                        "%s: Given groups=%lld, expected weight to be divisible by %lld at dimension 0, but got weight "
+                        "of size %s instead",
                         c->op, (long long)groups, (long long)groups, HG_SHAPE_TEXT(w));
     if (channels % groups || channels / groups != w->size[1])
         return hg_error(HG_E_SHAPE,
-                        "%s: Given groups=%lld, weight of size %s, expected input%s to have %lld channels, but got %lld channels instead",
+                        "%s: Given groups=%lld, weight of size %s, expected input%s to have %lld channels, but got "
+                        "%lld channels instead",
                         c->op, (long long)groups, HG_SHAPE_TEXT(w), HG_SHAPE_TEXT(x), (long long)(w->size[1] * groups),
                         (long long)channels);
     if (b && (b->ndim != 1 || b->size[0] != w->size[0]))
-        return hg_error(HG_E_SHAPE, "%s: Given weight of size %s, expected bias to be 1-dimensional with %lld elements, but got bias of size %s instead",
+        return hg_error(HG_E_SHAPE,
+                        "%s: Given weight of size %s, expected bias to be 1-dimensional with %lld elements, but got "
+                        "bias of size %s instead",
                         c->op, HG_SHAPE_TEXT(w), (long long)w->size[0], HG_SHAPE_TEXT(b));
     return HG_OK;
 }
@@ -103,13 +113,15 @@ static hg_status check_kernel(const call *c, const hg_conv_problem *p)
         fits &= p->dilation[d] * (p->kernel[d] - 1) < padded[d];
     }
     if (!fits)
-        return hg_error(HG_E_SHAPE,
-                        "%s: Calculated padded input size per channel: %s. Kernel size: %s. Kernel size can't be greater than "
-                        "actual input size",
-                        c->op, area_text(padded, c->rank, a), area_text(p->kernel, c->rank, k));
+        return hg_error(
+            HG_E_SHAPE,
+            "%s: Calculated padded input size per channel: %s. Kernel size: %s. Kernel size can't be greater than "
+            "actual input size",
+            c->op, area_text(padded, c->rank, a), area_text(p->kernel, c->rank, k));
     for (int d = 0; d < c->rank; d++)
         if (!p->size[d])
-            return hg_error(HG_E_SHAPE, "%s: Only zero batch or zero channel inputs are supported, but got input shape: %s", c->op,
+            return hg_error(HG_E_SHAPE,
+                            "%s: Only zero batch or zero channel inputs are supported, but got input shape: %s", c->op,
                             HG_SHAPE_TEXT(c->input));
     return HG_OK;
 }
@@ -119,11 +131,13 @@ static hg_status problem_of(const call *c, const hg_conv_options *o, hg_conv_pro
 {
     hg_tensor *x = c->input, *w = c->weight;
     if (x->ndim != c->rank + 1 && x->ndim != c->rank + 2)
-        return hg_error(HG_E_SHAPE, "%s: Expected %dD (unbatched) or %dD (batched) input to %s, but got input of size: %s", c->op,
+        return hg_error(HG_E_SHAPE,
+                        "%s: Expected %dD (unbatched) or %dD (batched) input to %s, but got input of size: %s", c->op,
                         c->rank + 1, c->rank + 2, c->op, HG_SHAPE_TEXT(x));
     if (w->ndim != c->rank + 2)
-        return hg_error(HG_E_SHAPE, "%s: Expected %dD weight (outputs x channels/groups x kernel), but got weight of size: %s", c->op,
-                        c->rank + 2, HG_SHAPE_TEXT(w));
+        return hg_error(HG_E_SHAPE,
+                        "%s: Expected %dD weight (outputs x channels/groups x kernel), but got weight of size: %s",
+                        c->op, c->rank + 2, HG_SHAPE_TEXT(w));
     HG_TRY(check_types(c));
     *p = (hg_conv_problem){.rank = c->rank, .dtype = (int32_t)x->dtype, .outputs = w->size[0]};
     HG_TRY(read_options(c, o, p));
@@ -144,14 +158,17 @@ int64_t hg_conv_output_size(int64_t size, int64_t kernel, int64_t stride, int64_
     int64_t extent;
     if (size < 0 || kernel < 1 || stride < 1 || padding < 0 || dilation < 1 || size > most || padding > most ||
         !hg_mul_i64(dilation, kernel - 1, &extent)) {
-        hg_error(HG_E_ARG, "conv_output_size: size %lld, kernel %lld, stride %lld, padding %lld, dilation %lld; size and padding must "
-                 "not be negative, the others must be positive",
-                 (long long)size, (long long)kernel, (long long)stride, (long long)padding, (long long)dilation);
+        hg_error(
+            HG_E_ARG,
+            "conv_output_size: size %lld, kernel %lld, stride %lld, padding %lld, dilation %lld; size and padding must "
+            "not be negative, the others must be positive",
+            (long long)size, (long long)kernel, (long long)stride, (long long)padding, (long long)dilation);
         return -1;
     }
     if (extent >= size + 2 * padding) {
         hg_error(HG_E_SHAPE,
-                 "conv_output_size: Calculated padded input size per channel: (%lld). Kernel size: (%lld). Kernel size can't be "
+                 "conv_output_size: Calculated padded input size per channel: (%lld). Kernel size: (%lld). Kernel size "
+                 "can't be "
                  "greater than actual input size",
                  (long long)(size + 2 * padding), (long long)kernel);
         return -1;
@@ -203,19 +220,20 @@ static hg_tensor *convolve(const call *c, const hg_conv_problem *p)
     if (c->batched) size[ndim++] = p->batch;
     size[ndim++] = p->outputs;
     for (int d = 0; d < p->rank; d++) size[ndim++] = hg_conv_output(p, d);
-    hg_tensor *x = hg_raw_contiguous(c->input), *w = hg_raw_contiguous(c->weight), *b = c->bias ? hg_raw_contiguous(c->bias) : NULL;
+    hg_tensor *x = hg_raw_contiguous(c->input), *w = hg_raw_contiguous(c->weight),
+              *b = c->bias ? hg_raw_contiguous(c->bias) : NULL;
     hg_tensor *y = hg_new_tensor(c->input->dev, c->input->dtype, ndim, size);
     if (!hg_ok(x) || !hg_ok(w) || (b && !hg_ok(b)) || !hg_ok(y)) return hg_failed();
-    if (hg_conv_run(p, &(hg_conv_buffers){.input = x, .weight = w, .output = y, .bias = b}) != HG_OK) return hg_failed();
+    if (hg_conv_run(p, &(hg_conv_buffers){.input = x, .weight = w, .output = y, .bias = b}) != HG_OK)
+        return hg_failed();
     hg_tensor *saved[] = {hg_requires_grad(c->weight) ? x : NULL, hg_requires_grad(c->input) ? w : NULL};
     return hg_record(y, &conv_op, HG_LIST(c->input, c->weight, c->bias), saved, 2, p, sizeof *p);
 }
 
-static hg_tensor *conv(const char *op, int rank, hg_tensor *input, hg_tensor *weight, hg_tensor *bias, const hg_conv_options *o)
+static hg_tensor *conv(const char *op, int rank, hg_tensor *input, hg_tensor *weight, hg_tensor *bias,
+                       const hg_conv_options *o)
 {
-    if (!HG_CHECK_OPERANDS(op, input, weight) ||
-        (bias && !HG_CHECK_OPERANDS(op, input, bias)))
-        return hg_failed();
+    if (!HG_CHECK_OPERANDS(op, input, weight) || (bias && !HG_CHECK_OPERANDS(op, input, bias))) return hg_failed();
     hg_conv_options defaults = HG_CONV_DEFAULTS;
     call c = {op, input, weight, bias, input->ndim == rank + 2, rank};
     hg_conv_problem p;

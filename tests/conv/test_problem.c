@@ -75,8 +75,8 @@ START_TEST(sizes_and_operations_are_those_of_the_definition)
     ck_assert_int_eq(hg_conv_output(&p, 0), 28);
     ck_assert_double_eq(hg_conv_flops(&p), 2 * 120422400.0);
     ck_assert_hg(hg_conv_parse("fwd 2x4x8x9 6x3x2 s2x3 p0:1x1:0 d2x1 g2", &p));
-    ck_assert_int_eq(hg_conv_output(&p, 0), 3);     /* (8 + 1 - 4 - 1) / 2 + 1 */
-    ck_assert_int_eq(hg_conv_output(&p, 1), 3);     /* (9 + 1 - 1 - 1) / 3 + 1 */
+    ck_assert_int_eq(hg_conv_output(&p, 0), 3); /* (8 + 1 - 4 - 1) / 2 + 1 */
+    ck_assert_int_eq(hg_conv_output(&p, 1), 3); /* (9 + 1 - 1 - 1) / 3 + 1 */
     ck_assert_int_eq(hg_conv_input_numel(&p), 2 * 4 * 72);
     ck_assert_int_eq(hg_conv_output_numel(&p), 2 * 6 * 9);
     ck_assert_int_eq(hg_conv_weight_numel(&p), 6 * 2 * 6);
@@ -98,7 +98,7 @@ END_TEST
 
 Suite *problem_suite(void)
 {
-    return TEST_SUITE("problem", keys_are_read_as_they_are_written, optional_fields_may_be_left_out_and_come_in_any_order,
-                      what_is_no_problem_is_refused_by_name, sizes_and_operations_are_those_of_the_definition,
-                      indices_become_long_where_an_int_is_too_small);
+    return TEST_SUITE("problem", keys_are_read_as_they_are_written,
+                      optional_fields_may_be_left_out_and_come_in_any_order, what_is_no_problem_is_refused_by_name,
+                      sizes_and_operations_are_those_of_the_definition, indices_become_long_where_an_int_is_too_small);
 }

@@ -52,7 +52,8 @@ END_TEST
 START_TEST(a_refusal_has_the_reason_of_each_solver_and_the_next_one_is_tried)
 {
     const char *strided = "bwd-data 8x64x56x56 64x3x3 s3x2 p1x1";
-    refused(strided, "implicit-gemm", HG_E_UNSUPPORTED, on_cpu() ? "refused (implicit-gemm: stride 3)" : "refused (implicit-gemm: only for CPUs)");
+    refused(strided, "implicit-gemm", HG_E_UNSUPPORTED,
+            on_cpu() ? "refused (implicit-gemm: stride 3)" : "refused (implicit-gemm: only for CPUs)");
     ck_assert_str_eq(chosen(strided, "implicit-gemm,im2col-gemm,direct"), "im2col-gemm");
     refused("bwd-data 8x64x56x56 64x3x3 s2x2 w1000", "implicit-gemm,im2col-gemm", HG_E_UNSUPPORTED,
             "; im2col-gemm: needs 1679616 bytes of workspace, the limit is 1000)");
@@ -61,7 +62,8 @@ END_TEST
 
 START_TEST(an_unknown_solver_is_named_with_those_there_are)
 {
-    refused("fwd 1x1x8x8 1x3x3", "magic", HG_E_ARG, "no solver is called \"magic\"; there are implicit-gemm, im2col-gemm, direct");
+    refused("fwd 1x1x8x8 1x3x3", "magic", HG_E_ARG,
+            "no solver is called \"magic\"; there are implicit-gemm, im2col-gemm, direct");
     refused("fwd 1x1x8x8 1x3x3", "magic,direct", HG_E_ARG, "\"magic\"");
 }
 END_TEST
@@ -101,7 +103,8 @@ START_TEST(chunks_of_the_batch_keep_to_the_workspace)
         ck_assert_int_gt((int)plan->workspace, i ? 28800 : 28799);
         ck_assert_int_le((int)plan->workspace, limits[i]);
     }
-    refused("fwd 50x8x12x12 16x3x3 w28799", "im2col-gemm", HG_E_UNSUPPORTED, "needs 28800 bytes of workspace, the limit is 28799");
+    refused("fwd 50x8x12x12 16x3x3 w28799", "im2col-gemm", HG_E_UNSUPPORTED,
+            "needs 28800 bytes of workspace, the limit is 28799");
     ck_assert_str_eq(chosen("fwd 50x8x12x12 16x3x3 w1", ""), "direct");
     ck_assert_int_eq((int)choose("fwd 50x8x12x12 16x1x1", "im2col-gemm")->workspace, 0);
 }
@@ -150,10 +153,12 @@ START_TEST(the_log_says_what_was_chosen_and_why_not_the_others)
     choose("bwd-data 7x3x9x9 4x3x3 s2x2", "");
     choose("fwd 7x3x9x9 4x3x3", "direct");
     hg_set_log(NULL, NULL);
-    ck_assert_msg(strstr(logged, on_cpu() ? "implicit-gemm: stride 2" : "implicit-gemm: only for CPUs") != NULL, "%s", logged);
+    ck_assert_msg(strstr(logged, on_cpu() ? "implicit-gemm: stride 2" : "implicit-gemm: only for CPUs") != NULL, "%s",
+                  logged);
     ck_assert_msg(strstr(logged, "direct: 0.0") != NULL, "%s", logged);
     ck_assert_msg(strstr(logged, "bwd-data 7x3x9x9 4x3x3 s2x2 p0x0 f32 -> ") != NULL, "%s", logged);
-    ck_assert_msg(strstr(logged, "fwd 7x3x9x9 4x3x3 s1x1 p0x0 f32 -> direct (forced), workspace 0 bytes") != NULL, "%s", logged);
+    ck_assert_msg(strstr(logged, "fwd 7x3x9x9 4x3x3 s1x1 p0x0 f32 -> direct (forced), workspace 0 bytes") != NULL, "%s",
+                  logged);
 }
 END_TEST
 
@@ -171,8 +176,9 @@ Suite *selector_suite(void)
 {
     return TEST_SUITE("selector", a_problem_is_given_to_the_solver_it_names,
                       a_refusal_has_the_reason_of_each_solver_and_the_next_one_is_tried,
-                      an_unknown_solver_is_named_with_those_there_are, the_environment_chooses_where_the_problem_does_not,
-                      the_expected_time_chooses_where_nobody_does, chunks_of_the_batch_keep_to_the_workspace,
+                      an_unknown_solver_is_named_with_those_there_are,
+                      the_environment_chooses_where_the_problem_does_not, the_expected_time_chooses_where_nobody_does,
+                      chunks_of_the_batch_keep_to_the_workspace,
                       the_workspace_of_all_problems_is_limited_by_the_environment, plans_are_made_once,
                       the_log_says_what_was_chosen_and_why_not_the_others, what_is_no_convolution_is_refused);
 }

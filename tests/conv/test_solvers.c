@@ -60,12 +60,16 @@ static hg_tensor *run(const hg_conv_problem *p, const data *d)
     };
     char key[HG_CONV_KEY];
     ck_assert_msg(hg_conv_run(p, &b) == HG_OK, "%s: %s", hg_conv_key(p, key), hg_last_error());
-    return (hg_tensor *)(p->direction == HG_CONV_FORWARD ? b.output : p->direction == HG_CONV_BACKWARD_DATA ? b.input : b.weight);
+    return (hg_tensor *)(p->direction == HG_CONV_FORWARD         ? b.output
+                         : p->direction == HG_CONV_BACKWARD_DATA ? b.input
+                                                                 : b.weight);
 }
 
 static void compare(const hg_conv_problem *p, hg_tensor *t, const data *d, bool exact)
 {
-    const double *expected = p->direction == HG_CONV_FORWARD ? d->y : p->direction == HG_CONV_BACKWARD_DATA ? d->x : d->w;
+    const double *expected = p->direction == HG_CONV_FORWARD         ? d->y
+                             : p->direction == HG_CONV_BACKWARD_DATA ? d->x
+                                                                     : d->w;
     char key[HG_CONV_KEY];
     double *got = test_read(t), sum = 0, largest = 0;
     int64_t n = hg_numel(t);
@@ -78,7 +82,8 @@ static void compare(const hg_conv_problem *p, hg_tensor *t, const data *d, bool 
     }
     free(got);
     double error = n ? sqrt(sum / (double)n) : 0, limit = p->dtype == HG_F64 ? 1e-14 : 1e-6;
-    ck_assert_msg(error <= limit * largest, "%s by %s: RMS error %.3g of the largest value", key, p->solver, error / largest);
+    ck_assert_msg(error <= limit * largest, "%s by %s: RMS error %.3g of the largest value", key, p->solver,
+                  error / largest);
 }
 
 /* Whether the solver does the problem, within its limit of workspace. */
@@ -250,7 +255,7 @@ START_TEST(nan_in_the_data_stays_where_it_belongs)
     hg_conv_problem p;
     ck_assert_hg(hg_conv_parse("fwd 1x1x5x5 1x3x3 p1x1 bias relu", &p));
     double x[25] = {0}, w[9] = {1, 1, 1, 1, 1, 1, 1, 1, 1}, bias[1] = {-1};
-    x[0] = NAN;     /* the corner: seen by outputs (0,0) (0,1) (1,0) (1,1) */
+    x[0] = NAN; /* the corner: seen by outputs (0,0) (0,1) (1,0) (1,1) */
     for (const hg_conv_solver *const *s = hg_conv_solvers(); *s; s++) {
         if (p.batch * p.channels > 0 && !can(*s, &p)) continue;
         strcpy(p.solver, (*s)->name);
@@ -258,8 +263,10 @@ START_TEST(nan_in_the_data_stays_where_it_belongs)
         data d = {x, w, x, bias, x};
         double *y = test_read(run(&p, &d));
         for (int i = 0; i < 25; i++) {
-            if (i == 0 || i == 1 || i == 5 || i == 6) ck_assert_double_nan(y[i]);
-            else ck_assert_double_eq(y[i], 0);
+            if (i == 0 || i == 1 || i == 5 || i == 6)
+                ck_assert_double_nan(y[i]);
+            else
+                ck_assert_double_eq(y[i], 0);
         }
         free(y);
         hg_scope_end(scope);
@@ -291,7 +298,7 @@ END_TEST
 Suite *solvers_suite(void)
 {
     return TEST_SUITE("solvers", small_integers_are_exact_by_every_solver, random_problems_are_exact_on_integers,
-                      random_data_stays_within_the_error_of_a_sum, doubles_are_computed_as_doubles, a_small_workspace_changes_no_result,
-                      the_same_problem_twice_gives_the_same_bits, nan_in_the_data_stays_where_it_belongs,
-                      gradient_of_the_bias_is_the_sum_over_images_and_area);
+                      random_data_stays_within_the_error_of_a_sum, doubles_are_computed_as_doubles,
+                      a_small_workspace_changes_no_result, the_same_problem_twice_gives_the_same_bits,
+                      nan_in_the_data_stays_where_it_belongs, gradient_of_the_bias_is_the_sum_over_images_and_area);
 }

@@ -27,7 +27,8 @@ static hg_tensor *leaf(hg_shape shape, int step)
 
 typedef hg_tensor *(*conv_fn)(hg_tensor *, hg_tensor *, hg_tensor *, const hg_conv_options *);
 
-static void golden(const char *name, conv_fn fn, hg_shape input, hg_shape kernel, const hg_conv_options *o, hg_shape output)
+static void golden(const char *name, conv_fn fn, hg_shape input, hg_shape kernel, const hg_conv_options *o,
+                   hg_shape output)
 {
     hg_scope *s = hg_scope_begin(test_device());
     hg_tensor *x = leaf(input, 7), *w = leaf(kernel, 3), *b = leaf(HG_SHAPE(kernel.size[0]), 5), *y = fn(x, w, b, o);
@@ -74,8 +75,8 @@ START_TEST(it_is_a_cross_correlation_over_all_channels)
     hg_tensor *x = hg_reshape(hg_arange(test_device(), HG_F32, 0, 9, 1), HG_SHAPE(1, 1, 3, 3));
     hg_tensor *w = hg_reshape(hg_arange(test_device(), HG_F32, 1, 5, 1), HG_SHAPE(1, 1, 2, 2));
     test_equal(hg_conv2d(x, w, NULL, NULL), HG_SHAPE(1, 1, 2, 2), ((double[]){27, 37, 57, 67}));
-    test_equal(hg_conv2d(hg_full(test_device(), HG_F32, HG_SHAPE(1, 3, 4, 4), 1), hg_full(test_device(), HG_F32, HG_SHAPE(1, 3, 3, 3), 1),
-                         NULL, NULL),
+    test_equal(hg_conv2d(hg_full(test_device(), HG_F32, HG_SHAPE(1, 3, 4, 4), 1),
+                         hg_full(test_device(), HG_F32, HG_SHAPE(1, 3, 3, 3), 1), NULL, NULL),
                HG_SHAPE(1, 1, 2, 2), ((double[]){27, 27, 27, 27}));
     hg_scope_end(s);
 }
@@ -137,7 +138,8 @@ START_TEST(any_layout_of_the_operands_and_of_the_gradient_will_do)
 {
     hg_conv_problem p;
     ck_assert_hg(hg_conv_parse("fwd 2x3x9x10 4x3x3 s2x1 p1x1", &p));
-    double *x = test_integers(540, 4), *w = test_integers(108, 4), *y = test_integers(400, 4), *dx = test_integers(540, 4);
+    double *x = test_integers(540, 4), *w = test_integers(108, 4), *y = test_integers(400, 4),
+           *dx = test_integers(540, 4);
     hg_conv_problem back = p;
     back.direction = HG_CONV_BACKWARD_DATA;
     test_conv_reference(&p, x, w, y);
@@ -237,30 +239,37 @@ START_TEST(wrong_shapes_are_refused_in_the_words_of_pytorch)
     hg_conv_options o = HG_CONV_DEFAULTS;
     hg_tensor *x = zeros(HG_SHAPE(1, 3, 8, 8)), *w = zeros(HG_SHAPE(4, 3, 3, 3));
     fails(hg_conv2d(zeros(HG_SHAPE(1, 2, 8, 8)), w, NULL, NULL), HG_E_SHAPE,
-          "conv2d: Given groups=1, weight of size [4, 3, 3, 3], expected input[1, 2, 8, 8] to have 3 channels, but got 2 channels instead");
+          "conv2d: Given groups=1, weight of size [4, 3, 3, 3], expected input[1, 2, 8, 8] to have 3 channels, but got "
+          "2 channels instead");
     fails(hg_conv2d(zeros(HG_SHAPE(3, 3)), w, NULL, NULL), HG_E_SHAPE,
           "Expected 3D (unbatched) or 4D (batched) input to conv2d, but got input of size: [3, 3]");
     fails(hg_conv1d(zeros(HG_SHAPE(3)), zeros(HG_SHAPE(4, 3, 3)), NULL, NULL), HG_E_SHAPE,
           "Expected 2D (unbatched) or 3D (batched) input to conv1d, but got input of size: [3]");
     fails(hg_conv2d(x, zeros(HG_SHAPE(4, 3, 3)), NULL, NULL), HG_E_SHAPE, "Expected 4D weight");
     fails(hg_conv2d(x, w, zeros(HG_SHAPE(5)), NULL), HG_E_SHAPE,
-          "Given weight of size [4, 3, 3, 3], expected bias to be 1-dimensional with 4 elements, but got bias of size [5] instead");
+          "Given weight of size [4, 3, 3, 3], expected bias to be 1-dimensional with 4 elements, but got bias of size "
+          "[5] instead");
     fails(hg_conv2d(x, w, zeros(HG_SHAPE(4, 1)), NULL), HG_E_SHAPE, "bias of size [4, 1] instead");
     fails(hg_conv2d(zeros(HG_SHAPE(3, 2, 2)), w, NULL, NULL), HG_E_SHAPE,
-          "Calculated padded input size per channel: (2 x 2). Kernel size: (3 x 3). Kernel size can't be greater than actual input size");
-    fails(hg_conv1d(zeros(HG_SHAPE(2, 2)), zeros(HG_SHAPE(4, 2, 3)), NULL, NULL), HG_E_SHAPE, "per channel: (2). Kernel size: (3).");
+          "Calculated padded input size per channel: (2 x 2). Kernel size: (3 x 3). Kernel size can't be greater than "
+          "actual input size");
+    fails(hg_conv1d(zeros(HG_SHAPE(2, 2)), zeros(HG_SHAPE(4, 2, 3)), NULL, NULL), HG_E_SHAPE,
+          "per channel: (2). Kernel size: (3).");
     fails(hg_conv2d(x, zeros(HG_SHAPE(4, 3, 0, 3)), NULL, NULL), HG_E_SHAPE, "kernel size should be greater than zero");
-    fails(hg_conv2d(x, zeros(HG_SHAPE(0, 3, 3, 3)), NULL, NULL), HG_E_SHAPE, "expected weight to be at least 1 at dimension 0");
+    fails(hg_conv2d(x, zeros(HG_SHAPE(0, 3, 3, 3)), NULL, NULL), HG_E_SHAPE,
+          "expected weight to be at least 1 at dimension 0");
     o.padding[0] = 2;
     fails(hg_conv2d(zeros(HG_SHAPE(1, 3, 0, 8)), w, NULL, &o), HG_E_SHAPE,
           "Only zero batch or zero channel inputs are supported, but got input shape: [1, 3, 0, 8]");
     o = HG_CONV_DEFAULTS;
     o.groups = 3;
     fails(hg_conv2d(zeros(HG_SHAPE(1, 4, 8, 8)), zeros(HG_SHAPE(4, 2, 3, 3)), NULL, &o), HG_E_SHAPE,
-          "Given groups=3, expected weight to be divisible by 3 at dimension 0, but got weight of size [4, 2, 3, 3] instead");
+          "Given groups=3, expected weight to be divisible by 3 at dimension 0, but got weight of size [4, 2, 3, 3] "
+          "instead");
     o.groups = 4;
-    fails(hg_conv2d(zeros(HG_SHAPE(1, 4, 8, 8)), zeros(HG_SHAPE(2, 1, 3, 3)), NULL, &o), HG_E_SHAPE,
-          "Given groups=4, expected weight to be at least 4 at dimension 0, but got weight of size [2, 1, 3, 3] instead");
+    fails(
+        hg_conv2d(zeros(HG_SHAPE(1, 4, 8, 8)), zeros(HG_SHAPE(2, 1, 3, 3)), NULL, &o), HG_E_SHAPE,
+        "Given groups=4, expected weight to be at least 4 at dimension 0, but got weight of size [2, 1, 3, 3] instead");
     hg_scope_end(s);
 }
 END_TEST
@@ -280,12 +289,14 @@ START_TEST(wrong_options_and_types_are_refused)
     option_fails((hg_conv_options){{1, 1}, {1, -2}, {1, 1}, 1, false}, "negative padding is not supported");
     option_fails((hg_conv_options){{1, 1}, {0}, {0, 0}, 1, false}, "dilation should be greater than zero");
     option_fails((hg_conv_options){{1, 1}, {0}, {1, 1}, 0, false}, "non-positive groups is not supported");
-    option_fails((hg_conv_options){{2, 1}, {0}, {1, 1}, 1, true}, "padding='same' is not supported for strided convolutions");
+    option_fails((hg_conv_options){{2, 1}, {0}, {1, 1}, 1, true},
+                 "padding='same' is not supported for strided convolutions");
     option_fails((hg_conv_options){{1, 1}, {INT64_MAX / 2}, {1, 1}, 1, false}, "go up to");
     option_fails((hg_conv_options){{1, 1}, {0}, {INT64_MAX / 2, 1}, 1, false}, "go up to");
     hg_tensor *x = zeros(HG_SHAPE(1, 3, 8, 8)), *w = zeros(HG_SHAPE(4, 3, 3, 3));
     fails(hg_conv2d(hg_cast(x, HG_I32), hg_cast(w, HG_I32), NULL, NULL), HG_E_DTYPE, "float32 or float64 is needed");
-    fails(hg_conv2d(x, hg_cast(w, HG_I32), NULL, NULL), HG_E_DTYPE, "Input type (float32) and weight type (int32) should be the same");
+    fails(hg_conv2d(x, hg_cast(w, HG_I32), NULL, NULL), HG_E_DTYPE,
+          "Input type (float32) and weight type (int32) should be the same");
     fails(hg_conv2d(x, w, hg_cast(zeros(HG_SHAPE(4)), HG_I64), NULL), HG_E_DTYPE, "bias type (int64)");
     fails(hg_conv2d(x, NULL, NULL, &o), HG_E_ARG, "NULL");
     hg_tensor *bad = hg_reshape(x, HG_SHAPE(7));
@@ -316,9 +327,9 @@ END_TEST
 Suite *conv_suite(void)
 {
     return TEST_SUITE("conv", values_and_gradients_are_those_of_pytorch, it_is_a_cross_correlation_over_all_channels,
-                      options_of_a_later_place_follow_the_first_where_they_are_0, an_empty_batch_has_a_result_and_gradients,
-                      any_layout_of_the_operands_and_of_the_gradient_will_do, gradients_agree_with_differences,
-                      only_wanted_gradients_are_computed_and_only_their_operands_kept,
+                      options_of_a_later_place_follow_the_first_where_they_are_0,
+                      an_empty_batch_has_a_result_and_gradients, any_layout_of_the_operands_and_of_the_gradient_will_do,
+                      gradients_agree_with_differences, only_wanted_gradients_are_computed_and_only_their_operands_kept,
                       wrong_shapes_are_refused_in_the_words_of_pytorch, wrong_options_and_types_are_refused,
                       output_sizes_follow_the_formula);
 }
