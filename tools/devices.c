@@ -21,8 +21,8 @@ static void print_device(const hg_device_info *d, int index)
     printf("%-3d %s / %s\n", index, d->platform, d->name);
     printf("    class          %s\n", d->device_class == HG_CLASS_CPU ? "CPU" : "GPU");
     printf("    compute units  %u at %u MHz, work-groups up to %zu\n", d->units, d->clock_mhz, d->max_work_group);
-    printf("    memory         %.1f GiB, largest allocation %.1f GiB, local %.0f KiB%s\n", (double)d->memory / (1 << 30),
-           (double)d->max_allocation / (1 << 30), (double)d->local_memory / 1024,
+    printf("    memory         %.1f GiB, largest allocation %.1f GiB, local %.0f KiB%s\n",
+           (double)d->memory / (1 << 30), (double)d->max_allocation / (1 << 30), (double)d->local_memory / 1024,
            d->unified_memory ? ", shared with the host" : "");
     printf("    version        %s, %s, driver %s\n", d->version, d->c_version, d->driver);
     printf("    fp16 / fp64    %s / %s, sub-groups %s\n", yes(d->fp16), yes(d->fp64), yes(d->sub_groups));
@@ -35,9 +35,9 @@ static json_t *to_json(const hg_device_info *d)
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:b, s:s, s:s}",
                      "platform", d->platform, "name", d->name, "vendor", d->vendor, "driver", d->driver, "version",
                      d->version, "opencl_c", d->c_version, "class", d->device_class == HG_CLASS_CPU ? "CPU" : "GPU",
-                     "units", (int)d->units, "clock_mhz", (int)d->clock_mhz, "max_work_group", (json_int_t)d->max_work_group,
-                     "memory", (json_int_t)d->memory, "max_allocation", (json_int_t)d->max_allocation, "local_memory",
-                     (json_int_t)d->local_memory, "fp16", d->fp16, "fp64", d->fp64, "sub_groups", d->sub_groups,
+                     "units", (int)d->units, "clock_mhz", (int)d->clock_mhz, "max_work_group",
+                     (json_int_t)d->max_work_group, "memory", (json_int_t)d->memory, "max_allocation",
+                     (json_int_t)d->max_allocation, "local_memory", (json_int_t)d->local_memory, "fp16", d->fp16, "fp64", d->fp64, "sub_groups", d->sub_groups,
                      "unified_memory", d->unified_memory, "quirks", d->quirks, "skipped", d->skipped);
 }
 
@@ -76,7 +76,8 @@ int devices_command(int argc, char **argv)
         for (int i = 0; i < count; i++) print_device(&list[i], list[i].skipped[0] ? -1 : usable++);
         hg_device *chosen = hg_device_open(NULL);
         hg_device_info info;
-        if (chosen && hg_device_get_info(chosen, &info) == HG_OK) printf("\ndefault: %s / %s\n", info.platform, info.name);
+        if (chosen && hg_device_get_info(chosen, &info) == HG_OK)
+            printf("\ndefault: %s / %s\n", info.platform, info.name);
         if (!chosen) printf("\nno default: %s\n", hg_last_error());
         hg_device_close(chosen);
     }

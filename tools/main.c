@@ -15,6 +15,7 @@ static const struct command {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"devices", "list the OpenCL devices and what they can do", devices_command},
+    {"train", "train a network on Fashion-MNIST", train_command},
 };
 #define COMMANDS ((int)(sizeof commands / sizeof *commands))
 
@@ -22,7 +23,7 @@ static void print_help(void)
 {
     printf("usage: hapgop COMMAND [ARGUMENTS]\n\nTrains convolutional networks on any OpenCL device.\n\ncommands:\n");
     for (int i = 0; i < COMMANDS; i++) printf("  %-10s %s\n", commands[i].name, commands[i].about);
-    printf("  %-10s %s\n", "help", "what a command does, and its options: hapgop help devices");
+    printf("  %-10s %s\n", "help", "what a command does, and its options: hapgop help train");
     printf("\n  --version  print the version\n  --help     print this\n");
 }
 

@@ -1,20 +1,25 @@
 """What the tests of the hapgop program share: running it, data to train on, and reading what it writes.
 
 A test file calls main(); its first argument is the program. Exit code 77 if every test was skipped."""
+import collections
 import gzip
 import os
 import pathlib
 import pickle
 import random
+import re
 import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 import zipfile
 
 PROGRAM = sys.argv[1]
 DEBIAN = pathlib.Path(os.environ.get('FASHION_MNIST_DIR') or '/usr/share/datasets/fashion-mnist')
+# A report line: iteration, loss, accuracy or None.
+LINE = re.compile(r'Iteration: (\d+), Loss: (\d+\.\d+(?:e-\d+)?)(?:, Accuracy: (\d+\.\d+)%)?')
 NAMES = ['train-images-idx3-ubyte', 'train-labels-idx1-ubyte', 't10k-images-idx3-ubyte', 't10k-labels-idx1-ubyte']
 
 
@@ -82,7 +87,7 @@ def read_checkpoint(path):
     class Reader(pickle.Unpickler):
         def find_class(self, module, name):
             if (module, name) == ('collections', 'OrderedDict'):
-                return dict
+                return collections.OrderedDict
             if (module, name) == ('torch._utils', '_rebuild_tensor_v2'):
                 return lambda storage, offset, size, *rest: Tensor(storage, size)
             return f'{module}.{name}'
@@ -99,6 +104,11 @@ class Case(unittest.TestCase):
         holder = tempfile.TemporaryDirectory()
         self.addCleanup(holder.cleanup)
         self.folder = pathlib.Path(holder.name)
+
+    def run(self, result=None):
+        start = time.monotonic()
+        super().run(result)
+        print(f'{time.monotonic() - start:.1f} s', file=sys.stderr)
 
     def assertSays(self, done, *parts):
         """One line of error, with these parts in it."""
