@@ -63,8 +63,9 @@ hg_tensor *hg_max_pool2d(hg_tensor *input, const hg_pool_options *o, hg_tensor *
         return hg_failed();
     hg_scope *s = hg_scope_inner();
     hg_tensor *y = max_pool(input, &p, indices ? &places : NULL);
-    if (places) hg_retain(places);
+    bool deliver = hg_ok(y) && places;
+    if (deliver) hg_retain(places);     /* out of the inner scope, as the result */
     y = hg_scope_return(s, y);
-    if (places) *indices = hg_to_scope(places);
+    if (deliver) *indices = hg_to_scope(places);
     return y;
 }
