@@ -37,10 +37,10 @@ static inline REAL larger(REAL a, REAL b)
     return a > b || isnan(a) ? a : b;
 }
 
-__kernel void adam_max(long n, __global const int *restrict fault, REAL beta1, REAL rest1, REAL beta2, REAL rest2, REAL l2,
-                       REAL shrink, REAL step, REAL root, REAL eps, __global const REAL *restrict g, long go,
-                       __global REAL *restrict p, long po, __global REAL *restrict m, long mo, __global REAL *restrict v,
-                       long vo, __global REAL *restrict x, long xo)
+__kernel void adam_max(long n, __global const int *restrict fault, REAL beta1, REAL rest1, REAL beta2, REAL rest2,
+                       REAL l2, REAL shrink, REAL step, REAL root, REAL eps, __global const REAL *restrict g, long go,
+                       __global REAL *restrict p, long po, __global REAL *restrict m, long mo,
+                       __global REAL *restrict v, long vo, __global REAL *restrict x, long xo)
 {
     if (fault[0]) return;
     g += go;

@@ -25,8 +25,8 @@ __kernel void grad_squares(long n, long step, __global const REAL *restrict g, l
     if (get_local_id(0) == 0) part[po + get_group_id(0)] = sum;
 }
 
-__kernel void grad_factor(long n, REAL max_norm, __global const REAL *restrict part, long po, __global REAL *restrict result,
-                          long ro)
+__kernel void grad_factor(long n, REAL max_norm, __global const REAL *restrict part, long po,
+                          __global REAL *restrict result, long ro)
 {
     __local REAL scratch[HG_LANES];
     REAL sum = 0;

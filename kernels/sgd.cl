@@ -8,8 +8,8 @@
  * An element a step, both device classes. Nothing is changed while the device's fault word is set. */
 #include "common.clh"
 
-__kernel void sgd(long n, __global const int *restrict fault, REAL lr, REAL decay, __global const REAL *restrict g, long go,
-                  __global REAL *restrict p, long po)
+__kernel void sgd(long n, __global const int *restrict fault, REAL lr, REAL decay, __global const REAL *restrict g,
+                  long go, __global REAL *restrict p, long po)
 {
     if (fault[0]) return;
     g += go;

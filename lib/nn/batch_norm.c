@@ -24,7 +24,8 @@ static hg_status check_rank(const hg_module *m, const hg_tensor *x)
 
 static hg_status count_step(batch_norm_state *s, hg_tensor *tracked)
 {
-    HG_TRY(hg_launch(tracked->dev, &hg_source_count, NULL, "count", (hg_range){1, {1}, {1}}, HG_ARGS(HG_ARG_TENSOR(tracked))));
+    HG_TRY(hg_launch(tracked->dev, &hg_source_count, NULL, "count", (hg_range){1, {1}, {1}},
+                     HG_ARGS(HG_ARG_TENSOR(tracked))));
     s->count++;
     s->known = s->known && s->version == tracked->storage->version;
     s->version = ++tracked->storage->version;
@@ -66,8 +67,9 @@ static char *batch_norm_text(const hg_module *m)
     char eps[HG_REPR_SIZE], momentum[HG_REPR_SIZE] = "None";
     hg_repr_double(s->options.eps, eps);
     if (s->options.momentum >= 0) hg_repr_double(s->options.momentum, momentum);
-    return hg_extra_text("%lld, eps=%s, momentum=%s, affine=%s, track_running_stats=%s", (long long)s->features, eps, momentum,
-                         s->options.affine ? "True" : "False", s->options.track_running_stats ? "True" : "False");
+    return hg_extra_text("%lld, eps=%s, momentum=%s, affine=%s, track_running_stats=%s", (long long)s->features, eps,
+                         momentum, s->options.affine ? "True" : "False",
+                         s->options.track_running_stats ? "True" : "False");
 }
 
 static const hg_module_class batch_norm1d_class = {.name = "BatchNorm1d",

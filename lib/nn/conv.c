@@ -54,7 +54,8 @@ static hg_status check(const char *name, const conv_state *s)
     const hg_conv_options *o = &s->options;
     HG_TRY(hg_check_least(name, "in_channels", s->in_channels, 0));
     HG_TRY(hg_check_least(name, "out_channels", s->out_channels, 0));
-    if (o->groups <= 0) return hg_error(HG_E_ARG, "%s: groups must be a positive integer, got %lld", name, (long long)o->groups);
+    if (o->groups <= 0)
+        return hg_error(HG_E_ARG, "%s: groups must be a positive integer, got %lld", name, (long long)o->groups);
     if (s->in_channels % o->groups)
         return hg_error(HG_E_ARG, "%s: in_channels must be divisible by groups; %lld and %lld are not", name,
                         (long long)s->in_channels, (long long)o->groups);
@@ -102,9 +103,10 @@ hg_module *hg_conv1d_module(hg_device *dev, int64_t in_channels, int64_t out_cha
     return conv_module(dev, s, o, bias);
 }
 
-hg_module *hg_conv2d_module(hg_device *dev, int64_t in_channels, int64_t out_channels, int64_t kernel_h, int64_t kernel_w,
-                            const hg_conv_options *o, bool bias)
+hg_module *hg_conv2d_module(hg_device *dev, int64_t in_channels, int64_t out_channels, int64_t kernel_h,
+                            int64_t kernel_w, const hg_conv_options *o, bool bias)
 {
-    conv_state s = {.rank = 2, .in_channels = in_channels, .out_channels = out_channels, .kernel = {kernel_h, kernel_w}};
+    conv_state s = {
+        .rank = 2, .in_channels = in_channels, .out_channels = out_channels, .kernel = {kernel_h, kernel_w}};
     return conv_module(dev, s, o, bias);
 }

@@ -13,7 +13,8 @@ static void drop(void *user)
     if (!--hook->refs) free(hook);
 }
 
-static hg_module_hook *add_hook(hg_module *m, hg_module_hook **list, hg_module_hook_fn fn, hg_grad_hook_fn grad_fn, void *user)
+static hg_module_hook *add_hook(hg_module *m, hg_module_hook **list, hg_module_hook_fn fn, hg_grad_hook_fn grad_fn,
+                                void *user)
 {
     if (!m || !(fn || grad_fn)) {
         hg_error(HG_E_ARG, "module hook: the %s is NULL", m ? "function" : "module");

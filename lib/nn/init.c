@@ -8,7 +8,9 @@ hg_status hg_add_filled(hg_module *m, const char *name, bool is_buffer, hg_dtype
 {
     hg_scope *s = hg_scope_inner();
     hg_tensor *t = hg_full(m->dev, dtype, shape, value);
-    hg_status status = !hg_ok(t) ? hg_last_status() : is_buffer ? hg_add_buffer(m, name, t) : hg_add_parameter(m, name, t);
+    hg_status status = !hg_ok(t)   ? hg_last_status()
+                       : is_buffer ? hg_add_buffer(m, name, t)
+                                   : hg_add_parameter(m, name, t);
     hg_scope_end(s);
     return status;
 }

@@ -7,7 +7,8 @@
 hg_status hg_check_least(const char *layer, const char *what, int64_t value, int64_t least)
 {
     if (value >= least) return HG_OK;
-    return hg_error(HG_E_ARG, "%s: %s must be at least %lld, got %lld", layer, what, (long long)least, (long long)value);
+    return hg_error(HG_E_ARG, "%s: %s must be at least %lld, got %lld", layer, what, (long long)least,
+                    (long long)value);
 }
 
 char *hg_extra_text(const char *format, ...)

@@ -97,7 +97,8 @@ static hg_status check_name(const hg_module *m, const char *what, const char *na
 {
     if (!m) return hg_error(HG_E_ARG, "add %s: the module is NULL", what);
     if (!name || !*name) return hg_error(HG_E_ARG, "%s: %s name can't be empty string \"\"", m->cls->name, what);
-    if (strchr(name, '.')) return hg_error(HG_E_ARG, "%s: %s name can't contain \".\", got: %s", m->cls->name, what, name);
+    if (strchr(name, '.'))
+        return hg_error(HG_E_ARG, "%s: %s name can't contain \".\", got: %s", m->cls->name, what, name);
     if (is_taken(m, name)) return hg_error(HG_E_ARG, "%s: attribute '%s' already exists", m->cls->name, name);
     return HG_OK;
 }
@@ -108,8 +109,8 @@ static hg_status check_tensor(const hg_module *m, const char *what, const char *
     if (!hg_ok(t))
         return hg_error(HG_E_ARG, "%s: the %s '%s' is %s", m->cls->name, what, name, t ? "the error tensor" : "NULL");
     if (t->dev != m->dev)
-        return hg_error(HG_E_DEVICE, "%s: the %s '%s' is on %s, the module on %s", m->cls->name, what, name, t->dev->info.name,
-                        m->dev->info.name);
+        return hg_error(HG_E_DEVICE, "%s: the %s '%s' is on %s, the module on %s", m->cls->name, what, name,
+                        t->dev->info.name, m->dev->info.name);
     return HG_OK;
 }
 
@@ -159,8 +160,8 @@ static hg_status check_ownership(const hg_module *m, const char *name, const hg_
     if (!child)
         return hg_error(HG_E_ARG, "%s: the child '%s' is NULL", m ? m->cls->name : "add child", name ? name : "");
     if (child->parent)
-        return hg_error(HG_E_ARG, "add child: the %s already belongs to a %s; a module has one parent", child->cls->name,
-                        child->parent->cls->name);
+        return hg_error(HG_E_ARG, "add child: the %s already belongs to a %s; a module has one parent",
+                        child->cls->name, child->parent->cls->name);
     for (const hg_module *up = m; up; up = up->parent)
         if (up == child) return hg_error(HG_E_ARG, "add child: the %s would contain itself", child->cls->name);
     return HG_OK;
@@ -169,8 +170,8 @@ static hg_status check_ownership(const hg_module *m, const char *name, const hg_
 static hg_status check_device(const hg_module *m, const char *name, const hg_module *child)
 {
     if (child->dev != m->dev)
-        return hg_error(HG_E_DEVICE, "%s: the child '%s' is on %s, the module on %s", m->cls->name, name, child->dev->info.name,
-                        m->dev->info.name);
+        return hg_error(HG_E_DEVICE, "%s: the child '%s' is on %s, the module on %s", m->cls->name, name,
+                        child->dev->info.name, m->dev->info.name);
     return HG_OK;
 }
 

@@ -17,9 +17,10 @@ static char *max_text(const hg_module *m)
 {
     const hg_pool_options *o = m->state;
     char k[HG_TUPLE_SIZE], s[HG_TUPLE_SIZE], p[HG_TUPLE_SIZE], d[HG_TUPLE_SIZE];
-    return hg_extra_text("kernel_size=%s, stride=%s, padding=%s, dilation=%s, ceil_mode=%s", hg_sizes_text(o->kernel, 2, k),
-                         hg_sizes_text(o->stride, 2, s), hg_sizes_text(o->padding, 2, p),
-                         hg_sizes_text(o->dilation, 2, d), o->ceil_mode ? "True" : "False");
+    return hg_extra_text("kernel_size=%s, stride=%s, padding=%s, dilation=%s, ceil_mode=%s",
+                         hg_sizes_text(o->kernel, 2, k), hg_sizes_text(o->stride, 2, s),
+                         hg_sizes_text(o->padding, 2, p), hg_sizes_text(o->dilation, 2, d),
+                         o->ceil_mode ? "True" : "False");
 }
 
 static char *avg_text(const hg_module *m)
@@ -43,7 +44,8 @@ static hg_status check(const char *name, const hg_pool_options *o)
         HG_TRY(hg_check_least(name, "padding", o->padding[d], 0));
         HG_TRY(hg_check_least(name, "dilation", o->dilation[d], 1));
         if (o->padding[d] > o->kernel[d] / 2)
-            return hg_error(HG_E_ARG, "%s: pad should be at most half of kernel size, but got pad=%lld and kernel_size=%lld",
+            return hg_error(HG_E_ARG,
+                            "%s: pad should be at most half of kernel size, but got pad=%lld and kernel_size=%lld",
                             name, (long long)o->padding[d], (long long)o->kernel[d]);
     }
     return HG_OK;

@@ -32,13 +32,14 @@ static void not_found(const hg_module *m, kind k, const char *name, size_t lengt
 {
     hg_str have = {0};
     if (k == CHILD)
-        for (int i = 0; i < m->child_count; i++) hg_str_add(&have, "%s%s", have.length ? ", " : "", m->children[i]->name);
+        for (int i = 0; i < m->child_count; i++)
+            hg_str_add(&have, "%s%s", have.length ? ", " : "", m->children[i]->name);
     else
         for (int i = 0; i < m->tensor_count; i++)
             if (m->tensors[i].is_buffer == (k == BUFFER))
                 hg_str_add(&have, "%s%s", have.length ? ", " : "", m->tensors[i].name);
-    hg_error(HG_E_ARG, "%s: %s has no %s '%.*s'; it has %s", kind_names[k], m->cls->name, kind_names[k], (int)length, name,
-             have.length ? have.text : "none");
+    hg_error(HG_E_ARG, "%s: %s has no %s '%.*s'; it has %s", kind_names[k], m->cls->name, kind_names[k], (int)length,
+             name, have.length ? have.text : "none");
     hg_str_free(&have);
 }
 

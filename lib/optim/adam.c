@@ -38,8 +38,10 @@ hg_status hg_check_adam_options(const hg_adam_options *o)
 {
     if (!(o->lr >= 0)) return hg_error(HG_E_ARG, "adam: Invalid learning rate: %g", o->lr);
     if (!(o->eps >= 0)) return hg_error(HG_E_ARG, "adam: Invalid epsilon value: %g", o->eps);
-    if (!(o->beta1 >= 0 && o->beta1 < 1)) return hg_error(HG_E_ARG, "adam: Invalid beta parameter at index 0: %g", o->beta1);
-    if (!(o->beta2 >= 0 && o->beta2 < 1)) return hg_error(HG_E_ARG, "adam: Invalid beta parameter at index 1: %g", o->beta2);
+    if (!(o->beta1 >= 0 && o->beta1 < 1))
+        return hg_error(HG_E_ARG, "adam: Invalid beta parameter at index 0: %g", o->beta1);
+    if (!(o->beta2 >= 0 && o->beta2 < 1))
+        return hg_error(HG_E_ARG, "adam: Invalid beta parameter at index 1: %g", o->beta2);
     if (!(o->weight_decay >= 0)) return hg_error(HG_E_ARG, "adam: Invalid weight_decay value: %g", o->weight_decay);
     return HG_OK;
 }

@@ -38,11 +38,12 @@ static bool add_squares(const char *name, hg_tensor *t, bool is_buffer, void *us
     hg_scope *s = hg_scope_inner();
     hg_tensor *g = hg_raw_contiguous(hg_grad(t));
     int64_t segments = hg_ceil_div(hg_grad(t)->numel, SEGMENT);
-    c->status = !hg_ok(g) ? hg_last_status()
-                          : hg_launch(c->dev, &hg_source_grad_norm, hg_real_options(c->dtype), "grad_squares",
-                                      hg_range_teams(c->dev, segments, 1),
-                                      HG_ARGS(HG_ARG_I64(g->numel), HG_ARG_I64(SEGMENT), HG_ARG_TENSOR(g),
-                                              HG_ARG_MEM(c->parts->storage->mem), HG_ARG_I64(c->parts->offset + c->next)));
+    c->status = !hg_ok(g)
+                    ? hg_last_status()
+                    : hg_launch(c->dev, &hg_source_grad_norm, hg_real_options(c->dtype), "grad_squares",
+                                hg_range_teams(c->dev, segments, 1),
+                                HG_ARGS(HG_ARG_I64(g->numel), HG_ARG_I64(SEGMENT), HG_ARG_TENSOR(g),
+                                        HG_ARG_MEM(c->parts->storage->mem), HG_ARG_I64(c->parts->offset + c->next)));
     c->next += segments;
     hg_scope_end(s);
     return c->status == HG_OK;
@@ -74,9 +75,10 @@ static hg_status run(hg_module *m, clip *c, double max_norm)
     if (!hg_ok(c->parts) || !hg_ok(c->result)) return hg_last_status();
     hg_each_parameter(m, add_squares, c);
     HG_TRY(c->status);
-    HG_TRY(hg_launch(c->dev, &hg_source_grad_norm, hg_real_options(c->dtype), "grad_factor", hg_range_teams(c->dev, 1, 1),
-                     HG_ARGS(HG_ARG_I64(c->segments), hg_arg_real(c->dtype == HG_F64, max_norm), HG_ARG_TENSOR(c->parts),
-                             HG_ARG_TENSOR(c->result))));
+    HG_TRY(hg_launch(c->dev, &hg_source_grad_norm, hg_real_options(c->dtype), "grad_factor",
+                     hg_range_teams(c->dev, 1, 1),
+                     HG_ARGS(HG_ARG_I64(c->segments), hg_arg_real(c->dtype == HG_F64, max_norm),
+                             HG_ARG_TENSOR(c->parts), HG_ARG_TENSOR(c->result))));
     hg_each_parameter(m, scale, c);
     return c->status;
 }

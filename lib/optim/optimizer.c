@@ -42,8 +42,9 @@ hg_optimizer *hg_optimizer_new(hg_module *m, const hg_optimizer_class *cls)
     collecting c = {opt, HG_OK};
     hg_each_parameter(m, collect, &c);
     if (c.status == HG_OK && !opt->count)
-        c.status = hg_error(HG_E_ARG, "%s: optimizer got an empty parameter list; no parameter of the %s requires a gradient",
-                            cls->name, hg_module_get_class(m)->name);
+        c.status =
+            hg_error(HG_E_ARG, "%s: optimizer got an empty parameter list; no parameter of the %s requires a gradient",
+                     cls->name, hg_module_get_class(m)->name);
     if (c.status == HG_OK) return opt;
     hg_optimizer_free(opt);
     return NULL;

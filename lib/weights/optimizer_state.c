@@ -169,7 +169,8 @@ static hg_status get_step(const char *where, const hg_value *state, int64_t *ste
     return HG_OK;
 }
 
-static hg_status get_tensor(const char *where, const hg_value *state, const char *key, const hg_tensor *like, hg_tensor **out)
+static hg_status get_tensor(const char *where, const hg_value *state, const char *key, const hg_tensor *like,
+                            hg_tensor **out)
 {
     const hg_array *a;
     HG_TRY(hg_value_get_array(where, state, key, &a));
@@ -210,7 +211,8 @@ static hg_status get_states(const hg_optimizer *opt, const hg_value *states, con
     for (int i = 0; i < opt->count; i++) {
         const hg_value *id = ids->list.items[i];
         if (id->kind != HG_VALUE_INT)
-            return hg_error(HG_E_FORMAT, "%s: key 'params' holds %s, not an int", l->where, hg_value_kind_name(id->kind));
+            return hg_error(HG_E_FORMAT, "%s: key 'params' holds %s, not an int", l->where,
+                            hg_value_kind_name(id->kind));
         const hg_value *state = hg_value_find_at(states, id->integer);
         if (!state) continue;
         if (state->kind != HG_VALUE_DICT)
@@ -230,15 +232,17 @@ static hg_status read_all(const hg_optimizer *opt, const hg_value *root, loaded 
     HG_TRY(hg_value_get(l->where, root, "state", HG_VALUE_DICT, &states));
     HG_TRY(hg_value_get(l->where, root, "param_groups", HG_VALUE_LIST, &groups));
     if (groups->list.count != 1)
-        return hg_error(HG_E_FORMAT, "%s: loaded state dict has a different number of parameter groups: %zu instead of 1",
-                        l->where, groups->list.count);
+        return hg_error(HG_E_FORMAT,
+                        "%s: loaded state dict has a different number of parameter groups: %zu instead of 1", l->where,
+                        groups->list.count);
     const hg_value *group = groups->list.items[0];
     HG_TRY(hg_value_get(l->where, group, "params", HG_VALUE_LIST, &ids));
     if (ids->list.count != (size_t)opt->count)
-        return hg_error(HG_E_FORMAT,
-                        "%s: loaded state dict contains a parameter group that doesn't match the size of optimizer's group: "
-                        "%zu parameters instead of %d",
-                        l->where, ids->list.count, opt->count);
+        return hg_error(
+            HG_E_FORMAT,
+            "%s: loaded state dict contains a parameter group that doesn't match the size of optimizer's group: "
+            "%zu parameters instead of %d",
+            l->where, ids->list.count, opt->count);
     HG_TRY(get_options(opt, group, l));
     return get_states(opt, states, ids, l);
 }

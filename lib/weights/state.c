@@ -140,12 +140,14 @@ static bool mismatches(loading *l, const char *name, const hg_value *v, const hg
     hg_str text = {0};
     char saved[160];
     if (v->kind != HG_VALUE_ARRAY) {
-        hg_str_add(&text, "While copying the parameter named \"%s\", expected a tensor from checkpoint but received %s.", name,
+        hg_str_add(&text,
+                   "While copying the parameter named \"%s\", expected a tensor from checkpoint but received %s.", name,
                    hg_value_kind_name(v->kind));
     } else if (!hg_array_fits(&v->array, t)) {
         hg_shape_text(v->array.shape.ndim, v->array.shape.size, saved, sizeof saved);
-        hg_str_add(&text, "size mismatch for %s: copying a param with shape torch.Size(%s) from checkpoint, the shape in "
-                          "current model is torch.Size(%s).",
+        hg_str_add(&text,
+                   "size mismatch for %s: copying a param with shape torch.Size(%s) from checkpoint, the shape in "
+                   "current model is torch.Size(%s).",
                    name, saved, HG_SHAPE_TEXT(t));
     }
     bool found = text.length || text.failed;
@@ -248,8 +250,9 @@ static hg_status upload(const loading *l, hg_tensor **made)
     hg_status status = HG_OK;
     for (size_t i = 0; i < l->count && status == HG_OK; i++) {
         hg_tensor *t = l->items[i].tensor;
-        hg_tensor *fresh = l->items[i].array ? hg_tensor_from_array(t->dev, l->items[i].array, t->dtype, hg_tensor_shape(t))
-                                             : hg_zeros_like(t);
+        hg_tensor *fresh = l->items[i].array
+                               ? hg_tensor_from_array(t->dev, l->items[i].array, t->dtype, hg_tensor_shape(t))
+                               : hg_zeros_like(t);
         if (!hg_ok(fresh)) status = hg_last_status();
         else made[i] = hg_retain(fresh);
     }
@@ -278,7 +281,8 @@ static hg_status load(hg_module *m, const hg_value *state, const char *where, bo
 {
     if (!m) return hg_error(HG_E_ARG, "%s: the module to load into is NULL", where);
     if (state->kind != HG_VALUE_DICT)
-        return hg_error(HG_E_FORMAT, "%s: a state dict is expected, this is %s", where, hg_value_kind_name(state->kind));
+        return hg_error(HG_E_FORMAT, "%s: a state dict is expected, this is %s", where,
+                        hg_value_kind_name(state->kind));
     loading l = {.state = state, .used = calloc(state->dict.count + 1, sizeof(bool))};
     hg_status status = l.used ? compare(&l, m, where, strict) : hg_error(HG_E_MEMORY, "load_state: out of memory");
     if (status == HG_OK) status = copy_in(&l);

@@ -44,10 +44,11 @@ START_TEST(names_and_numbers_of_parameters)
     ck_assert_int_eq(hg_count_parameters(cnn, true), 1475338);
     ck_assert_int_eq(c.buffers, 194);
     ck_assert_int_eq(c.entries, 20);
-    ck_assert_str_eq(c.names, "layer1.0.weight layer1.0.bias layer1.1.weight layer1.1.bias layer1.1.running_mean "
-                              "layer1.1.running_var layer1.1.num_batches_tracked layer2.0.weight layer2.0.bias layer2.1.weight "
-                              "layer2.1.bias layer2.1.running_mean layer2.1.running_var layer2.1.num_batches_tracked fc1.weight "
-                              "fc1.bias fc2.weight fc2.bias fc3.weight fc3.bias ");
+    ck_assert_str_eq(c.names,
+                     "layer1.0.weight layer1.0.bias layer1.1.weight layer1.1.bias layer1.1.running_mean "
+                     "layer1.1.running_var layer1.1.num_batches_tracked layer2.0.weight layer2.0.bias layer2.1.weight "
+                     "layer2.1.bias layer2.1.running_mean layer2.1.running_var layer2.1.num_batches_tracked fc1.weight "
+                     "fc1.bias fc2.weight fc2.bias fc3.weight fc3.bias ");
     hg_module_free(dnn);
     hg_module_free(cnn);
 }
@@ -61,7 +62,8 @@ START_TEST(two_networks_share_nothing)
     hg_eval(b);
     hg_tensor *x = numbers(HG_SHAPE(3, 1, 28, 28), 0), *y = hg_forward(b, x);
     double *expected = test_read(y);
-    ck_assert_ptr_ne(hg_tensor_mem(hg_parameter(a, "fc1.weight"), NULL), hg_tensor_mem(hg_parameter(b, "fc1.weight"), NULL));
+    ck_assert_ptr_ne(hg_tensor_mem(hg_parameter(a, "fc1.weight"), NULL),
+                     hg_tensor_mem(hg_parameter(b, "fc1.weight"), NULL));
     ck_assert_hg(hg_zero_(hg_parameter(a, "fc3.weight")));
     hg_module_free(a);
     test_equal(hg_forward(b, x), HG_SHAPE(3, 10), expected);
@@ -95,8 +97,8 @@ static void follow(const char *golden, hg_module *net, int batch, double limit)
     hg_optimizer *opt = hg_adam(net, NULL);
     for (int step = 0; step < shape.size[0]; step++) {
         double loss = train_one(net, opt, batch, step);
-        ck_assert_msg(fabs(loss - losses[step]) <= limit * losses[step], "%s, step %d: loss %.9g, not %.9g", golden, step, loss,
-                      losses[step]);
+        ck_assert_msg(fabs(loss - losses[step]) <= limit * losses[step], "%s, step %d: loss %.9g, not %.9g", golden,
+                      step, loss, losses[step]);
     }
     free(losses);
     hg_optimizer_free(opt);
@@ -154,7 +156,8 @@ static double bend(hg_module *f)
     hg_shape shape = HG_SHAPE(4, 64, 6, 6);
     hg_tensor *u = hg_randn(test_device(), shape), *v = hg_randn(test_device(), shape);
     hg_tensor *zero = hg_zeros(test_device(), HG_F32, shape);
-    hg_tensor *d = hg_sub(hg_sub(hg_forward(f, hg_add(u, v)), hg_forward(f, u)), hg_sub(hg_forward(f, v), hg_forward(f, zero)));
+    hg_tensor *d =
+        hg_sub(hg_sub(hg_forward(f, hg_add(u, v)), hg_forward(f, u)), hg_sub(hg_forward(f, v), hg_forward(f, zero)));
     double *values = test_read(d), most = 0;
     for (int64_t i = 0; i < hg_numel(d); i++) most = fmax(most, fabs(values[i]));
     free(values);

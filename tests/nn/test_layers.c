@@ -11,26 +11,44 @@ static hg_module *make_layers(void)
 {
     hg_device *d = test_device();
     hg_module *net = hg_sequential(d), *inner = hg_sequential(d), *innermost = hg_sequential(d);
-    hg_conv_options padded = HG_CONV_DEFAULTS, grouped = HG_CONV_DEFAULTS, wide = HG_CONV_DEFAULTS, same = HG_CONV_DEFAULTS;
+    hg_conv_options padded = HG_CONV_DEFAULTS, grouped = HG_CONV_DEFAULTS, wide = HG_CONV_DEFAULTS,
+                    same = HG_CONV_DEFAULTS;
     padded.padding[0] = 1;
     grouped = (hg_conv_options){{2}, {0}, {3}, 2, false};
     wide = (hg_conv_options){{1, 2}, {3, HG_NO_PADDING}, {2}, 4, false};
     same.same = true;
-    hg_pool_options tall = {{3, 2}, {2, 1}, {1, 1}, {1, 2}, true, true, 0}, near = {{3, 3}, {1, 1}, {1, 1}, {1, 1}, false, true, 0};
+    hg_pool_options tall = {{3, 2}, {2, 1}, {1, 1}, {1, 2}, true, true, 0},
+                    near = {{3, 3}, {1, 1}, {1, 1}, {1, 1}, false, true, 0};
     hg_pool_options odd = {{2, 3}, {0, 0}, {0, 0}, {1, 1}, false, true, 0};
     hg_batch_norm_options plain = {0.001, -1, false, true}, untracked = {1e-5, 0.25, true, false};
     ck_assert_hg(hg_append(innermost, hg_relu_module(d, false)));
     ck_assert_hg(hg_append(inner, innermost));
-    hg_module *all[] = {
-        hg_linear_module(d, 3, 4, true), hg_linear_module(d, 2, 1, false), hg_conv1d_module(d, 4, 6, 3, &padded, true),
-        hg_conv1d_module(d, 4, 6, 1, &grouped, false), hg_conv2d_module(d, 3, 8, 3, 3, NULL, true),
-        hg_conv2d_module(d, 4, 8, 3, 5, &wide, false), hg_conv2d_module(d, 1, 2, 3, 3, &same, true),
-        hg_batch_norm1d_module(d, 5, NULL), hg_batch_norm2d_module(d, 7, &plain), hg_batch_norm2d_module(d, 1, &untracked),
-        hg_relu_module(d, false), hg_relu_module(d, true), hg_max_pool2d_module(d, NULL), hg_max_pool2d_module(d, &tall),
-        hg_avg_pool2d_module(d, &near), hg_avg_pool2d_module(d, &odd), hg_adaptive_avg_pool2d_module(d, 1, 1),
-        hg_adaptive_avg_pool2d_module(d, 0, 7), hg_dropout_module(d, 0.5), hg_dropout2d_module(d, 0.25),
-        hg_flatten_module(d, 1, -1), hg_flatten_module(d, 0, -2), inner, hg_sequential(d)};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) ck_assert_msg(hg_append(net, all[i]) == HG_OK, "%s", hg_last_error());
+    hg_module *all[] = {hg_linear_module(d, 3, 4, true),
+                        hg_linear_module(d, 2, 1, false),
+                        hg_conv1d_module(d, 4, 6, 3, &padded, true),
+                        hg_conv1d_module(d, 4, 6, 1, &grouped, false),
+                        hg_conv2d_module(d, 3, 8, 3, 3, NULL, true),
+                        hg_conv2d_module(d, 4, 8, 3, 5, &wide, false),
+                        hg_conv2d_module(d, 1, 2, 3, 3, &same, true),
+                        hg_batch_norm1d_module(d, 5, NULL),
+                        hg_batch_norm2d_module(d, 7, &plain),
+                        hg_batch_norm2d_module(d, 1, &untracked),
+                        hg_relu_module(d, false),
+                        hg_relu_module(d, true),
+                        hg_max_pool2d_module(d, NULL),
+                        hg_max_pool2d_module(d, &tall),
+                        hg_avg_pool2d_module(d, &near),
+                        hg_avg_pool2d_module(d, &odd),
+                        hg_adaptive_avg_pool2d_module(d, 1, 1),
+                        hg_adaptive_avg_pool2d_module(d, 0, 7),
+                        hg_dropout_module(d, 0.5),
+                        hg_dropout2d_module(d, 0.25),
+                        hg_flatten_module(d, 1, -1),
+                        hg_flatten_module(d, 0, -2),
+                        inner,
+                        hg_sequential(d)};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        ck_assert_msg(hg_append(net, all[i]) == HG_OK, "%s", hg_last_error());
     return net;
 }
 
@@ -122,7 +140,8 @@ START_TEST(a_layer_computes_what_its_function_computes)
 {
     hg_scope *s = hg_scope_begin(test_device());
     hg_device *d = test_device();
-    hg_tensor *image = random_tensor(HG_SHAPE(2, 3, 7, 6)), *rows_ = random_tensor(HG_SHAPE(5, 3)), *line = random_tensor(HG_SHAPE(2, 3, 9));
+    hg_tensor *image = random_tensor(HG_SHAPE(2, 3, 7, 6)), *rows_ = random_tensor(HG_SHAPE(5, 3)),
+              *line = random_tensor(HG_SHAPE(2, 3, 9));
     hg_module *fc = hg_linear_module(d, 3, 4, true), *conv1 = hg_conv1d_module(d, 3, 2, 3, NULL, false);
     hg_conv_options o = {{2, 1}, {1, HG_NO_PADDING}, {1, 1}, 3, false};
     hg_module *conv2 = hg_conv2d_module(d, 3, 6, 3, 2, &o, true);
@@ -252,7 +271,8 @@ END_TEST
 START_TEST(batch_norm_refuses_other_ranks)
 {
     hg_scope *s = hg_scope_begin(test_device());
-    hg_module *one = hg_batch_norm1d_module(test_device(), 3, NULL), *two = hg_batch_norm2d_module(test_device(), 3, NULL);
+    hg_module *one = hg_batch_norm1d_module(test_device(), 3, NULL),
+              *two = hg_batch_norm2d_module(test_device(), 3, NULL);
     ck_assert(!hg_ok(hg_forward(one, random_tensor(HG_SHAPE(2, 3, 4, 5)))));
     test_error(HG_E_SHAPE, "expected 2D or 3D input (got 4D input)");
     ck_assert(!hg_ok(hg_forward(two, random_tensor(HG_SHAPE(2, 3)))));
@@ -303,9 +323,9 @@ END_TEST
 
 Suite *layers_suite(void)
 {
-    return TEST_SUITE("layers", modules_print_as_pytorch_prints_them, seed_0_draws_the_parameters_that_it_draws_in_pytorch,
-                      a_layer_computes_what_its_function_computes, dropout_works_in_training_only,
-                      batch_norm_counts_and_averages, batch_norm_without_momentum_is_a_mean_over_batches,
-                      batch_norm_without_statistics_uses_the_batchs_always, batch_norm_refuses_other_ranks,
-                      constructors_refuse_what_makes_no_layer);
+    return TEST_SUITE(
+        "layers", modules_print_as_pytorch_prints_them, seed_0_draws_the_parameters_that_it_draws_in_pytorch,
+        a_layer_computes_what_its_function_computes, dropout_works_in_training_only, batch_norm_counts_and_averages,
+        batch_norm_without_momentum_is_a_mean_over_batches, batch_norm_without_statistics_uses_the_batchs_always,
+        batch_norm_refuses_other_ranks, constructors_refuse_what_makes_no_layer);
 }

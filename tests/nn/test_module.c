@@ -44,8 +44,9 @@ START_TEST(visits_go_depth_first_parameters_before_buffers)
     hg_module *net = make_tree();
     text all = {"", 99}, parameters = {"", 99}, three = {"", 3}, modules = {"", 99}, two = {"", 2};
     hg_each_state(net, note_tensor, &all);
-    ck_assert_str_eq(all.bytes, "weight bias seen! a.0.weight a.0.bias a.0.seen! a.1.weight a.1.bias a.1.seen! b.weight b.bias "
-                                "b.seen! ");
+    ck_assert_str_eq(all.bytes,
+                     "weight bias seen! a.0.weight a.0.bias a.0.seen! a.1.weight a.1.bias a.1.seen! b.weight b.bias "
+                     "b.seen! ");
     hg_each_parameter(net, note_tensor, &parameters);
     ck_assert_str_eq(parameters.bytes, "weight bias a.0.weight a.0.bias a.1.weight a.1.bias b.weight b.bias ");
     hg_each_state(net, note_tensor, &three);
@@ -281,10 +282,10 @@ END_TEST
 
 Suite *module_suite(void)
 {
-    return TEST_SUITE("module", visits_go_depth_first_parameters_before_buffers, a_shared_tensor_is_visited_and_counted_once,
-                      lookup_follows_dots_and_says_what_there_is, names_are_checked_in_pytorchs_words,
-                      what_cannot_be_registered_says_why, children_can_be_replaced_and_taken_out,
-                      requires_grad_goes_by_pattern, train_and_eval_reach_every_child, freeing_gives_everything_back,
-                      parameters_outlive_the_scope_they_were_made_in, a_class_may_hold_more_than_its_state,
-                      a_module_keeps_its_device_open, text_of_a_tree_with_lines_of_its_own);
+    return TEST_SUITE(
+        "module", visits_go_depth_first_parameters_before_buffers, a_shared_tensor_is_visited_and_counted_once,
+        lookup_follows_dots_and_says_what_there_is, names_are_checked_in_pytorchs_words,
+        what_cannot_be_registered_says_why, children_can_be_replaced_and_taken_out, requires_grad_goes_by_pattern,
+        train_and_eval_reach_every_child, freeing_gives_everything_back, parameters_outlive_the_scope_they_were_made_in,
+        a_class_may_hold_more_than_its_state, a_module_keeps_its_device_open, text_of_a_tree_with_lines_of_its_own);
 }

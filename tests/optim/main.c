@@ -32,7 +32,8 @@ hg_module *test_box(hg_dtype dtype)
     hg_module *m = hg_module_new(test_device(), &box_class);
     for (int k = 0; k < 3; k++) {
         double *v = test_numbers(sizes[k], k);
-        ck_assert_hg(hg_add_parameter(m, (const char *[]){"a", "b", "c"}[k], test_tensor(dtype, HG_SHAPE(sizes[k]), v)));
+        ck_assert_hg(
+            hg_add_parameter(m, (const char *[]){"a", "b", "c"}[k], test_tensor(dtype, HG_SHAPE(sizes[k]), v)));
         free(v);
     }
     return m;

@@ -42,8 +42,8 @@ static hg_module *frozen_box(void)
 static void compare(const double *now, const double *expected, const char *golden, int step, double limit)
 {
     for (int i = 0; i < TOTAL; i++)
-        ck_assert_msg(fabs(now[i] - expected[i]) <= 1e-7 + limit * fabs(expected[i]), "%s, step %d, element %d: %.9g, not %.9g",
-                      golden, step, i, now[i], expected[i]);
+        ck_assert_msg(fabs(now[i] - expected[i]) <= 1e-7 + limit * fabs(expected[i]),
+                      "%s, step %d, element %d: %.9g, not %.9g", golden, step, i, now[i], expected[i]);
 }
 
 static void follow(const char *golden, hg_module *m, hg_optimizer *opt)
@@ -192,7 +192,8 @@ static void raise_fault(void)
 {
     const cl_int found[4] = {HG_FAULT_TARGET, 12, 10, 3};
     hg_device *dev = test_device();
-    ck_assert_int_eq(clEnqueueWriteBuffer(dev->queue, hg_fault_watch(dev), CL_TRUE, 0, sizeof found, found, 0, NULL, NULL), 0);
+    ck_assert_int_eq(
+        clEnqueueWriteBuffer(dev->queue, hg_fault_watch(dev), CL_TRUE, 0, sizeof found, found, 0, NULL, NULL), 0);
 }
 
 static void check_fault(hg_optimizer *opt, hg_module *m)

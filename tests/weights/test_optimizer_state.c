@@ -109,7 +109,8 @@ START_TEST(states_have_pytorchs_keys)
         const hg_value *group = hg_value_find(root, "param_groups")->list.items[0];
         check_keys(group, groups[kind / 2]);
         ck_assert_uint_eq(hg_value_find(group, "params")->list.count, 2);
-        if (kind == 4) ck_assert_int_eq(hg_value_find(hg_value_find_at(state, 0), "momentum_buffer")->kind, HG_VALUE_NONE);
+        if (kind == 4)
+            ck_assert_int_eq(hg_value_find(hg_value_find_at(state, 0), "momentum_buffer")->kind, HG_VALUE_NONE);
         if (kind < 4) ck_assert(hg_array_number(&hg_value_find(hg_value_find_at(state, 0), "step")->array, 0) == 2);
         hg_value_free(root);
         hg_optimizer_free(opt);

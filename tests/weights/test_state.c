@@ -87,12 +87,13 @@ START_TEST(all_that_does_not_fit_is_in_one_message_and_nothing_changes)
     ck_assert_hg(hg_value_set(state, "weight", new_array(HG_ARRAY_F32, HG_SHAPE(2), (float[]){1, 2})));
     ck_assert_hg(hg_value_set(state, "bias", hg_value_string("x")));
     ck_assert_int_eq(hg_module_from_value(net, state, "net.pth"), HG_E_FORMAT);
-    ck_assert_str_eq(hg_last_error(),
-                     "net.pth: Error(s) in loading state_dict for Pair:\n\tMissing key(s) in state_dict: \"a.weight\". "
-                     "\n\tUnexpected key(s) in state_dict: \"foo\", \"bar\", 7. "
-                     "\n\tsize mismatch for weight: copying a param with shape torch.Size([2]) from checkpoint, the shape in "
-                     "current model is torch.Size([2, 3])."
-                     "\n\tWhile copying the parameter named \"bias\", expected a tensor from checkpoint but received a string.");
+    ck_assert_str_eq(
+        hg_last_error(),
+        "net.pth: Error(s) in loading state_dict for Pair:\n\tMissing key(s) in state_dict: \"a.weight\". "
+        "\n\tUnexpected key(s) in state_dict: \"foo\", \"bar\", 7. "
+        "\n\tsize mismatch for weight: copying a param with shape torch.Size([2]) from checkpoint, the shape in "
+        "current model is torch.Size([2, 3])."
+        "\n\tWhile copying the parameter named \"bias\", expected a tensor from checkpoint but received a string.");
     hg_clear_error();
     ck_assert(same_state(net, copy));
     hg_value_free(state);
@@ -118,7 +119,8 @@ START_TEST(a_list_too_long_for_an_error_is_in_the_log_whole)
     hg_set_log(keep_log, NULL);
     ck_assert_int_eq(hg_module_from_value(net, state, "x"), HG_E_FORMAT);
     hg_set_log(NULL, NULL);
-    test_error(HG_E_FORMAT, "Missing key(s) in state_dict: \"0.weight\", \"0.bias\", \"1.weight\", \"1.bias\" and 116 more. ");
+    test_error(HG_E_FORMAT,
+               "Missing key(s) in state_dict: \"0.weight\", \"0.bias\", \"1.weight\", \"1.bias\" and 116 more. ");
     ck_assert_ptr_nonnull(strstr(logged, "\"0.weight\", \"0.bias\""));
     ck_assert_ptr_nonnull(strstr(logged, "\"59.weight\", \"59.bias\". "));
     hg_value_free(state);
@@ -177,7 +179,8 @@ START_TEST(element_types_are_converted)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         hg_value *state = state_of(net);
         ck_assert_hg(hg_value_set(state, "bias", new_array(cases[i].dtype, HG_SHAPE(2), cases[i].data)));
-        ck_assert_hg(hg_value_set(state, "b.num_batches_tracked", new_array(HG_ARRAY_F32, HG_SHAPE(1), (float[]){3.9f})));
+        ck_assert_hg(
+            hg_value_set(state, "b.num_batches_tracked", new_array(HG_ARRAY_F32, HG_SHAPE(1), (float[]){3.9f})));
         ck_assert_hg(hg_module_from_value(net, state, "x"));
         test_equal(hg_parameter(net, "bias"), HG_SHAPE(2), cases[i].expected);
         hg_value_free(state);
@@ -293,6 +296,6 @@ Suite *state_suite(void)
     return TEST_SUITE("state", a_state_dict_has_pytorchs_layout, a_file_brings_everything_back_in_place,
                       all_that_does_not_fit_is_in_one_message_and_nothing_changes,
                       a_list_too_long_for_an_error_is_in_the_log_whole, not_strict_takes_what_fits_and_warns,
-                      element_types_are_converted, old_files_may_lack_the_count_of_batches, what_pytorch_saved_is_loaded,
-                      bad_calls_say_what_is_wrong);
+                      element_types_are_converted, old_files_may_lack_the_count_of_batches,
+                      what_pytorch_saved_is_loaded, bad_calls_say_what_is_wrong);
 }

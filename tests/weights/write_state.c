@@ -103,7 +103,8 @@ static hg_status write(hg_device *dev, const char *path)
 {
     hg_value *root = hg_value_dict();
     hg_status status = hg_value_set(root, "trainings", hg_value_list());
-    for (int kind = 0; kind < 4 && status == HG_OK; kind++) status = add_training(dev, hg_value_find(root, "trainings"), kind);
+    for (int kind = 0; kind < 4 && status == HG_OK; kind++)
+        status = add_training(dev, hg_value_find(root, "trainings"), kind);
     if (status == HG_OK) status = add_network(dev, root);
     if (status == HG_OK) status = hg_pth_write(path, root);
     hg_value_free(root);

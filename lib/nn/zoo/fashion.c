@@ -53,7 +53,8 @@ static hg_tensor *cnn_forward(hg_module *m, hg_tensor *x)
     return run(m, "fc3", x);
 }
 
-static const hg_module_class cnn_class = {.name = "FashionCNN", .state_size = sizeof(cnn_state), .forward = cnn_forward};
+static const hg_module_class cnn_class = {
+    .name = "FashionCNN", .state_size = sizeof(cnn_state), .forward = cnn_forward};
 
 /* conv 3 x 3, batch norm, ReLU, max pool 2 x 2 */
 static hg_status add_block(hg_module *m, hg_device *dev, const char *name, int64_t in, int64_t out, int64_t padding)
