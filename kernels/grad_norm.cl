@@ -12,16 +12,22 @@ __kernel void grad_squares(long n, long step, __global const REAL *restrict g, l
 {
     __local REAL scratch[HG_LANES];
     const long begin = (long)get_group_id(0) * step, end = min(n, begin + step);
-    REALV body = 0;
+    const int stride = HG_LANES * HG_V;
+    REALV a = 0, b = 0;
     REAL tail = 0;
     long i = begin + (long)get_local_id(0) * HG_V;
     g += go;
-    for (; i + HG_V <= end; i += HG_LANES * HG_V) {
+    for (; i + stride + HG_V <= end; i += 2 * stride) {
+        REALV v = HG_LOADV(g + i), w = HG_LOADV(g + i + stride);
+        a = fma(v, v, a);
+        b = fma(w, w, b);
+    }
+    for (; i + HG_V <= end; i += stride) {
         REALV v = HG_LOADV(g + i);
-        body = fma(v, v, body);
+        a = fma(v, v, a);
     }
     for (; i < end; i++) tail = fma(g[i], g[i], tail);
-    REAL sum = hg_team_sum(hg_addv(body) + tail, scratch);
+    REAL sum = hg_team_sum(hg_addv(a + b) + tail, scratch);
     if (get_local_id(0) == 0) part[po + get_group_id(0)] = sum;
 }
 
@@ -29,9 +35,13 @@ __kernel void grad_factor(long n, REAL max_norm, __global const REAL *restrict p
                           __global REAL *restrict result, long ro)
 {
     __local REAL scratch[HG_LANES];
-    REAL sum = 0;
+    REAL sum = 0, lost = 0;     /* Kahan's sum */
     part += po;
-    for (long i = get_local_id(0); i < n; i += HG_LANES) sum += part[i];
+    for (long i = get_local_id(0); i < n; i += HG_LANES) {
+        REAL y = part[i] - lost, t = sum + y;
+        lost = (t - sum) - y;
+        sum = t;
+    }
     sum = hg_team_sum(sum, scratch);
     if (get_local_id(0) == 0) {
         REAL norm = sqrt(sum), factor = max_norm / (norm + REAL_(1e-6));

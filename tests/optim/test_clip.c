@@ -58,6 +58,21 @@ START_TEST(many_segments_and_any_strides_give_the_same_norm_each_time)
 }
 END_TEST
 
+START_TEST(a_million_equal_gradients_add_up)
+{
+    hg_module *m = hg_sequential(test_device());
+    hg_tensor *p = hg_zeros(test_device(), HG_F32, HG_SHAPE(1000003));
+    hg_tensor *g = hg_full(test_device(), HG_F32, HG_SHAPE(1000003), 0.01);
+    double norm;
+    ck_assert_hg(hg_add_parameter(m, "p", p));
+    ck_assert_hg(hg_set_grad(p, g));
+    ck_assert_hg(hg_clip_grad_norm(m, 100, &norm));
+    ck_assert_double_eq_tol(norm, 0.01f * sqrt(1000003), 2e-6 * norm);
+    hg_release(g);
+    hg_module_free(m);
+}
+END_TEST
+
 START_TEST(nothing_to_clip_and_bad_arguments)
 {
     hg_module *m = test_box(HG_F32);
@@ -101,6 +116,7 @@ END_TEST
 Suite *clip_suite(void)
 {
     return TEST_SUITE("clip", a_large_norm_is_scaled_down_and_a_small_one_left_alone,
-                      many_segments_and_any_strides_give_the_same_norm_each_time, nothing_to_clip_and_bad_arguments,
+                      many_segments_and_any_strides_give_the_same_norm_each_time,
+                      a_million_equal_gradients_add_up, nothing_to_clip_and_bad_arguments,
                       gradients_of_two_types_are_refused);
 }
