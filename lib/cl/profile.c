@@ -121,6 +121,15 @@ static double event_ms(cl_event event)
     return (double)(end - start) * 1e-6;
 }
 
+double hg_profile_take_ms(hg_device *dev)
+{
+    double ms = 0;
+    if (hg_cl_error(clFinish(dev->queue), "waiting for the queue") != HG_OK) return -1;
+    for (int i = 0; i < dev->profile.count; i++) ms += event_ms(dev->profile.events[i].event);
+    hg_profile_clear(&dev->profile);
+    return ms;
+}
+
 static int slowest_first(const void *a, const void *b)
 {
     double x = ((const struct row *)a)->ms, y = ((const struct row *)b)->ms;

@@ -16,6 +16,8 @@ typedef struct hg_profile {
 /* Takes over the event. `name` must live as long as the device (a literal, or a layer's name). */
 void hg_profile_add(hg_profile *p, const char *name, cl_event event);
 void hg_profile_clear(hg_profile *p);
+/* Waits, and takes out all events: the sum of their times in milliseconds. -1 with an error if the wait failed. */
+double hg_profile_take_ms(hg_device *dev);
 
 /* The text once for the device's life: equal texts give the same pointer. NULL if memory ran out (no error is kept: a
  * layer without a name runs as well). */
