@@ -89,6 +89,7 @@ END_TEST
 START_TEST(large_products_go_in_chunks)
 {
     if (gpu_class()) return; /* chunks are the CPU path's */
+    check_product(&(product){PRODUCT(9, 200, 65000, 1), .rough = true, .trans_b = true, .bias_along = HG_BIAS_COLUMNS});
     check_product(&(product){PRODUCT(2, 66000, 3, 1), .bias_along = HG_BIAS_COLUMNS, .relu = true});
     check_product(&(product){PRODUCT(66000, 2, 3, 1), .bias_along = HG_BIAS_ROWS, .beta = 1});
     check_product(
