@@ -5,7 +5,7 @@
 #include "cl/launch.h"
 #include "hapgop/tensor.h"
 
-enum { HG_CONV_KEY = 256, HG_CONV_NAME = 32, HG_CONV_RANK = 3 };
+enum { HG_CONV_KEY = 256, HG_CONV_NAME = 64, HG_CONV_RANK = 3 };
 
 typedef enum hg_conv_direction {
     HG_CONV_FORWARD,         /* input, weight -> output */

@@ -9,6 +9,7 @@ static hg_conv_problem problem(const char *key, const char *solver)
 {
     hg_conv_problem p;
     ck_assert_hg(hg_conv_parse(key, &p));
+    ck_assert_uint_lt(strlen(solver), HG_CONV_NAME);
     strcpy(p.solver, solver);
     return p;
 }
@@ -123,6 +124,30 @@ START_TEST(the_workspace_of_all_problems_is_limited_by_the_environment)
 }
 END_TEST
 
+START_TEST(a_workspace_beyond_the_memory_budget_is_an_error_and_leaves_the_device_usable)
+{
+    ck_assert_int_eq(setenv("HAPGOP_MEMORY", "1M", 1), 0);
+    hg_device *dev = hg_device_open(NULL);
+    unsetenv("HAPGOP_MEMORY");
+    ck_assert_msg(dev != NULL, "%s", hg_last_error());
+    hg_conv_problem p = problem("fwd 1x64x24x24 8x3x3 p1x1", "im2col-gemm"); /* 1.3 MB of columns */
+    hg_scope *s = hg_scope_begin(dev);
+    hg_conv_buffers b = {.input = hg_empty(dev, HG_F32, HG_SHAPE(1, 64, 24, 24)),
+                         .weight = hg_empty(dev, HG_F32, HG_SHAPE(8, 64, 3, 3)),
+                         .output = hg_empty(dev, HG_F32, HG_SHAPE(1, 8, 24, 24))};
+    ck_assert(hg_ok(b.input) && hg_ok(b.weight) && hg_ok(b.output));
+    ck_assert_int_eq(hg_conv_run(&p, &b), HG_E_MEMORY);
+    test_error(HG_E_MEMORY, "HAPGOP_MEMORY");
+    hg_memory_info memory;
+    ck_assert_hg(hg_memory_get_info(dev, &memory));
+    ck_assert_uint_lt(memory.in_use, 1 << 20);
+    strcpy(p.solver, "direct");
+    ck_assert_hg(hg_conv_run(&p, &b));
+    hg_scope_end(s);
+    hg_device_close(dev);
+}
+END_TEST
+
 START_TEST(plans_are_made_once)
 {
     const hg_conv_plan *a, *b, *c;
@@ -174,11 +199,12 @@ END_TEST
 
 Suite *selector_suite(void)
 {
-    return TEST_SUITE("selector", a_problem_is_given_to_the_solver_it_names,
-                      a_refusal_has_the_reason_of_each_solver_and_the_next_one_is_tried,
-                      an_unknown_solver_is_named_with_those_there_are,
-                      the_environment_chooses_where_the_problem_does_not, the_expected_time_chooses_where_nobody_does,
-                      chunks_of_the_batch_keep_to_the_workspace,
-                      the_workspace_of_all_problems_is_limited_by_the_environment, plans_are_made_once,
-                      the_log_says_what_was_chosen_and_why_not_the_others, what_is_no_convolution_is_refused);
+    return TEST_SUITE(
+        "selector", a_problem_is_given_to_the_solver_it_names,
+        a_refusal_has_the_reason_of_each_solver_and_the_next_one_is_tried,
+        an_unknown_solver_is_named_with_those_there_are, the_environment_chooses_where_the_problem_does_not,
+        the_expected_time_chooses_where_nobody_does, chunks_of_the_batch_keep_to_the_workspace,
+        the_workspace_of_all_problems_is_limited_by_the_environment,
+        a_workspace_beyond_the_memory_budget_is_an_error_and_leaves_the_device_usable, plans_are_made_once,
+        the_log_says_what_was_chosen_and_why_not_the_others, what_is_no_convolution_is_refused);
 }
