@@ -31,6 +31,7 @@ struct hg_device {
     hg_profile profile;
     struct hg_staging *staging;     /* host memory of uploads under way */
     cl_mem fault;                   /* four ints that kernels write what they found wrong to: see cl/fault.h */
+    unsigned faults;                /* found so far */
     bool fault_watched;             /* a kernel that may write it was queued since the last look */
     struct {
         void *state;

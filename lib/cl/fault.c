@@ -21,6 +21,7 @@ hg_status hg_fault_check(hg_device *dev)
     HG_TRY(hg_cl_error(clEnqueueReadBuffer(dev->queue, dev->fault, CL_TRUE, 0, sizeof found, found, 0, NULL, NULL),
                        "reading what kernels found wrong"));
     if (!found[0]) return HG_OK;
+    dev->faults++;
     const cl_int zero[4] = {0};
     HG_TRY(hg_cl_error(clEnqueueWriteBuffer(dev->queue, dev->fault, CL_TRUE, 0, sizeof zero, zero, 0, NULL, NULL),
                        "clearing what kernels found wrong"));

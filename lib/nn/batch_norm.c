@@ -1,13 +1,14 @@
 /* Batch normalisation with its running statistics. The count of training steps is kept on the device, where nothing
  * has to wait for it; only a cumulative average (no momentum) needs it here and reads it once. */
 #include "base/repr.h"
+#include "cl/fault.h"
 #include "nn/layer.h"
 
 typedef struct batch_norm_state {
     int64_t features;
     hg_batch_norm_options options;
-    int64_t count;              /* what num_batches_tracked is, while its version is `version` */
-    unsigned version;
+    int64_t count;              /* what num_batches_tracked is, while version and faults stand */
+    unsigned version, faults;   /* of the tensor's storage; of the device, for then steps were left out */
     bool known;
 } batch_norm_state;
 
@@ -22,12 +23,17 @@ static hg_status check_rank(const hg_module *m, const hg_tensor *x)
     return HG_OK;
 }
 
+static bool is_known(const batch_norm_state *s, const hg_tensor *tracked)
+{
+    return s->known && s->version == tracked->storage->version && s->faults == tracked->dev->faults;
+}
+
 static hg_status count_step(batch_norm_state *s, hg_tensor *tracked)
 {
+    s->known = is_known(s, tracked);
     HG_TRY(hg_launch(tracked->dev, &hg_source_count, NULL, "count", (hg_range){1, {1}, {1}},
-                     HG_ARGS(HG_ARG_TENSOR(tracked))));
+                     HG_ARGS(HG_ARG_MEM(hg_fault_buffer(tracked->dev)), HG_ARG_TENSOR(tracked))));
     s->count++;
-    s->known = s->known && s->version == tracked->storage->version;
     s->version = ++tracked->storage->version;
     return HG_OK;
 }
@@ -37,9 +43,10 @@ static hg_status find_momentum(batch_norm_state *s, hg_tensor *tracked, double *
 {
     *momentum = s->options.momentum;
     if (*momentum >= 0) return HG_OK;
-    if (!s->known || s->version != tracked->storage->version) {
+    if (!is_known(s, tracked)) {
         HG_TRY(hg_read(tracked, &s->count));
         s->version = tracked->storage->version;
+        s->faults = tracked->dev->faults;
         s->known = true;
     }
     *momentum = 1.0 / (double)(s->count + 1);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cl/fault.h"
 #include "suites.h"
 
 /* Every layer with every option that shows, as tests/oracle/nn.py has them. */
@@ -252,6 +253,30 @@ START_TEST(batch_norm_without_momentum_is_a_mean_over_batches)
 }
 END_TEST
 
+START_TEST(batch_norm_counts_nothing_after_bad_data)
+{
+    const cl_int bad[4] = {HG_FAULT_TARGET, 12, 10, 3};
+    hg_device *dev = test_device();
+    hg_batch_norm_options o = {1e-5, -1, true, true};
+    hg_scope *s = hg_scope_begin(dev);
+    hg_module *m = hg_batch_norm1d_module(dev, 2, &o);
+    double *golden = test_golden_values("nn/cumulative", NULL);
+    ck_assert_hg_ok(hg_forward(m, numbers(HG_SHAPE(5, 2), 0)));
+    hg_tensor *x = numbers(HG_SHAPE(5, 2), 7);
+    cl_mem fault = hg_fault_watch(dev);
+    ck_assert_int_eq(clEnqueueWriteBuffer(dev->queue, fault, CL_TRUE, 0, sizeof bad, bad, 0, NULL, NULL), 0);
+    ck_assert_hg_ok(hg_forward(m, x));
+    ck_assert_int_eq(hg_sync(dev), HG_E_ARG);
+    test_error(HG_E_ARG, "Target 12 is out of bounds");
+    for (int step = 1; step < 3; step++) ck_assert_hg_ok(hg_forward(m, numbers(HG_SHAPE(5, 2), step)));
+    ck_assert_int_eq(hg_item_i64(hg_buffer(m, "num_batches_tracked")), 3);
+    test_close(hg_buffer(m, "running_mean"), HG_SHAPE(2), golden + 8, 1e-7, 1e-6);
+    free(golden);
+    hg_module_free(m);
+    hg_scope_end(s);
+}
+END_TEST
+
 START_TEST(batch_norm_without_statistics_uses_the_batchs_always)
 {
     hg_scope *s = hg_scope_begin(test_device());
@@ -326,6 +351,7 @@ Suite *layers_suite(void)
     return TEST_SUITE(
         "layers", modules_print_as_pytorch_prints_them, seed_0_draws_the_parameters_that_it_draws_in_pytorch,
         a_layer_computes_what_its_function_computes, dropout_works_in_training_only, batch_norm_counts_and_averages,
-        batch_norm_without_momentum_is_a_mean_over_batches, batch_norm_without_statistics_uses_the_batchs_always,
+        batch_norm_without_momentum_is_a_mean_over_batches,
+                      batch_norm_counts_nothing_after_bad_data, batch_norm_without_statistics_uses_the_batchs_always,
         batch_norm_refuses_other_ranks, constructors_refuse_what_makes_no_layer);
 }
