@@ -348,10 +348,10 @@ END_TEST
 
 Suite *layers_suite(void)
 {
-    return TEST_SUITE(
-        "layers", modules_print_as_pytorch_prints_them, seed_0_draws_the_parameters_that_it_draws_in_pytorch,
-        a_layer_computes_what_its_function_computes, dropout_works_in_training_only, batch_norm_counts_and_averages,
-        batch_norm_without_momentum_is_a_mean_over_batches,
-                      batch_norm_counts_nothing_after_bad_data, batch_norm_without_statistics_uses_the_batchs_always,
-        batch_norm_refuses_other_ranks, constructors_refuse_what_makes_no_layer);
+    return TEST_SUITE("layers", modules_print_as_pytorch_prints_them,
+                      seed_0_draws_the_parameters_that_it_draws_in_pytorch, a_layer_computes_what_its_function_computes,
+                      dropout_works_in_training_only, batch_norm_counts_and_averages,
+                      batch_norm_without_momentum_is_a_mean_over_batches, batch_norm_counts_nothing_after_bad_data,
+                      batch_norm_without_statistics_uses_the_batchs_always, batch_norm_refuses_other_ranks,
+                      constructors_refuse_what_makes_no_layer);
 }
