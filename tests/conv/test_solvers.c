@@ -214,6 +214,17 @@ START_TEST(doubles_are_computed_as_doubles)
 }
 END_TEST
 
+/* A padding and a stride that need 64-bit indices, though the tensors are small. */
+START_TEST(indices_of_64_bits_are_computed_where_they_are_needed)
+{
+    hg_conv_problem p;
+    ck_assert_hg(hg_conv_parse("fwd 1x3x9x9 4x3x3 s1x1100000000 p0x1:2147483000 bias", &p));
+    ck_assert(hg_conv_wide(&p));
+    ck_assert_int_eq(hg_conv_output(&p, 1), 2);
+    check(&p, true);
+}
+END_TEST
+
 /* Chunks of one image and of a few, whose number does not divide the batch: sums over chunks go on where they were. */
 START_TEST(a_small_workspace_changes_no_result)
 {
@@ -298,7 +309,8 @@ END_TEST
 Suite *solvers_suite(void)
 {
     return TEST_SUITE("solvers", small_integers_are_exact_by_every_solver, random_problems_are_exact_on_integers,
-                      random_data_stays_within_the_error_of_a_sum, doubles_are_computed_as_doubles,
+                      random_data_stays_within_the_error_of_a_sum,
+                      indices_of_64_bits_are_computed_where_they_are_needed, doubles_are_computed_as_doubles,
                       a_small_workspace_changes_no_result, the_same_problem_twice_gives_the_same_bits,
                       nan_in_the_data_stays_where_it_belongs, gradient_of_the_bias_is_the_sum_over_images_and_area);
 }
