@@ -42,7 +42,8 @@ hg_status bench_measure(hg_device *dev, hg_status (*work)(void *user), void *use
         if (status == HG_OK) status = hg_sync(dev);
     }
     int runs = 0;
-    for (start = now_ms(); status == HG_OK && runs < MOST && (runs < LEAST || now_ms() - start < 1e3 * seconds); runs++) {
+    for (start = now_ms(); status == HG_OK && runs < MOST && (runs < LEAST || now_ms() - start < 1e3 * seconds);
+         runs++) {
         double begin = now_ms();
         status = work(user);
         if (status == HG_OK) status = hg_sync(dev);
@@ -79,9 +80,9 @@ hg_status bench_fill(hg_device *dev, cl_mem mem, int64_t elements)
 bool bench_write(hg_device *dev, json_t *results, const char *path)
 {
     const hg_device_info *info = &dev->info;
-    json_t *root = json_pack("{s:{s:s,s:s,s:s,s:s,s:i},s:o}", "device", "platform", info->platform, "name", info->name,
-                             "driver", info->driver, "class", hg_is_cpu(dev) ? "CPU" : "GPU", "units", (int)info->units,
-                             "results", results);
+    json_t *root =
+        json_pack("{s:{s:s,s:s,s:s,s:s,s:i},s:o}", "device", "platform", info->platform, "name", info->name, "driver",
+                  info->driver, "class", hg_is_cpu(dev) ? "CPU" : "GPU", "units", (int)info->units, "results", results);
     bool good = root && !json_dump_file(root, path, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
     if (!good) fprintf(stderr, "hapgop-bench: cannot write %s\n", path);
     json_decref(root);

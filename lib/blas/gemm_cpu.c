@@ -6,13 +6,16 @@
 #include "cl/launch.h"
 
 enum {
-    K_BLOCK = 256,                      /* of gemm_cpu.cl */
-    PACK_ROWS = 128, PACK_DEPTH = 128,  /* of a work-item of gemm_pack.cl */
-    PACK_FROM = 160,                    /* columns of C from which packing A pays */
-    ROWS = 512, LEAST_ROWS = 128,       /* of A for a work-item: K_BLOCK columns of them, 512 KB, stay in L2 */
+    K_BLOCK = 256, /* of gemm_cpu.cl */
+    PACK_ROWS = 128,
+    PACK_DEPTH = 128,          /* of a work-item of gemm_pack.cl */
+    PACK_FROM = 160,           /* columns of C from which packing A pays; */
+    PACK_TRANSPOSED_FROM = 48, /* earlier if its columns are far apart */
+    ROWS = 512,
+    LEAST_ROWS = 128, /* of A for a work-item: K_BLOCK columns of them, 512 KB, stay in L2 */
     PANELS = 8
 };
-static const int64_t WORKSPACE = 128 << 20;     /* bytes of packed A */
+static const int64_t WORKSPACE = 128 << 20; /* bytes of packed A */
 
 /* A register tile: MR rows by NV vectors of 16. */
 typedef struct tile {
@@ -61,7 +64,7 @@ hg_status hg_gemm_pack(hg_device *dev, bool f64, const hg_matrix *x, bool k_unit
 
 /* How the tiles of C are shared out. */
 typedef struct grid {
-    int64_t row_tiles, panels;      /* of one work-item */
+    int64_t row_tiles, panels; /* of one work-item */
     int64_t k_slice, slices;
     size_t x, y;
 } grid;
@@ -151,9 +154,9 @@ static hg_gemm_problem part(const hg_gemm_problem *p, int64_t z, int64_t batch, 
 hg_status hg_gemm_cpu(hg_device *dev, const hg_gemm_problem *p)
 {
     const tile *t = choose(p);
-    int64_t row = p->k * (p->f64 ? 8 : 4);                  /* bytes of a packed row */
-    int64_t fits = WORKSPACE / row / ROWS * ROWS;           /* rows of a chunk */
-    if (p->n < PACK_FROM || !fits) {
+    int64_t row = p->k * (p->f64 ? 8 : 4);        /* bytes of a packed row */
+    int64_t fits = WORKSPACE / row / ROWS * ROWS; /* rows of a chunk */
+    if (p->n < (p->trans_a ? PACK_TRANSPOSED_FROM : PACK_FROM) || !fits) {
         rows_of_a a = as_it_lies(p, t);
         return multiply(dev, p, t, &a);
     }

@@ -156,7 +156,8 @@ void check_product(const product *p)
                                .bias = bias.matrix.mem,
                                .bias_offset = bias.matrix.offset,
                                .relu = p->relu};
-    ck_assert_msg(hg_gemm(test_device(), &problem) == HG_OK, "%s: %s", text(p), hg_last_error());
+    ck_assert_msg((p->clblast ? hg_gemm_clblast : hg_gemm)(test_device(), &problem) == HG_OK, "%s: %s", text(p),
+                  hg_last_error());
     compare(p, &a, &b, &c, &bias);
     drop(&a);
     drop(&b);

@@ -4,6 +4,7 @@
 #include "blas/gemm.h"
 #include "support.h"
 
+Suite *clblast_suite(void);
 Suite *gemm_suite(void);
 
 /* One product to check: what is free in hg_gemm_problem, and how operands lie in memory. */
@@ -16,6 +17,7 @@ typedef struct product {
     bool relu;
     int64_t offset[3];          /* of A, B, C, in elements */
     int64_t gap[3];             /* elements between rows */
+    bool clblast;               /* by CLBlast whatever the device's class: no bias, no ReLU */
     bool rough;                 /* fractions, compared by the RMS metric; else small integers, compared bit by bit */
 } product;
 
