@@ -37,8 +37,9 @@ static json_t *to_json(const hg_device_info *d)
                      d->version, "opencl_c", d->c_version, "class", d->device_class == HG_CLASS_CPU ? "CPU" : "GPU",
                      "units", (int)d->units, "clock_mhz", (int)d->clock_mhz, "max_work_group",
                      (json_int_t)d->max_work_group, "memory", (json_int_t)d->memory, "max_allocation",
-                     (json_int_t)d->max_allocation, "local_memory", (json_int_t)d->local_memory, "fp16", d->fp16, "fp64", d->fp64, "sub_groups", d->sub_groups,
-                     "unified_memory", d->unified_memory, "quirks", d->quirks, "skipped", d->skipped);
+                     (json_int_t)d->max_allocation, "local_memory", (json_int_t)d->local_memory, "fp16",
+                     d->fp16, "fp64", d->fp64, "sub_groups", d->sub_groups, "unified_memory",
+                     d->unified_memory, "quirks", d->quirks, "skipped", d->skipped);
 }
 
 static int print_json(const hg_device_info *list, int count)

@@ -111,10 +111,11 @@ double train_process_start(void);
 /* train_evaluate.c: counts what the model gets right in the whole test set. `*done` is false if a signal cut it
  * short (only if `may_stop`). */
 bool train_evaluate(train_run *run, int mode, bool may_stop, train_evaluation *result, bool *done);
-/* 100 correct / total in single precision, as multiplication by 1 / total: how CUDA divides by a number. */
-double train_accuracy(const train_evaluation *e);
 /* Both modes, for the end; leaves batch normalisation's statistics changed: save first. */
 bool train_final_accuracy(train_run *run);
+
+/* train_accuracy.c: percent; NaN of nothing. */
+double train_accuracy(const train_evaluation *e);
 
 /* train_report.c */
 const train_evaluation *train_evaluation_at(const train_history *h, int64_t iteration);

@@ -63,11 +63,6 @@ bool train_evaluate(train_run *run, int mode, bool may_stop, train_evaluation *r
     return good && (!run->times.wanted || !*done || note_time(&run->times, seconds));
 }
 
-double train_accuracy(const train_evaluation *e)
-{
-    return e->total ? (double)((float)(100 * e->correct) * (1.0f / (float)e->total)) : NAN;
-}
-
 bool train_final_accuracy(train_run *run)
 {
     run->train_accuracy = run->eval_accuracy = NAN;

@@ -16,7 +16,7 @@ import time
 import unittest
 import zipfile
 
-PROGRAM = sys.argv[1]
+PROGRAM = os.path.abspath(sys.argv[1])
 DEBIAN = pathlib.Path(os.environ.get('FASHION_MNIST_DIR') or '/usr/share/datasets/fashion-mnist')
 # A report line: iteration, loss, accuracy or None.
 LINE = re.compile(r'Iteration: (\d+), Loss: (\d+\.\d+(?:e-\d+)?)(?:, Accuracy: (\d+\.\d+)%)?')
