@@ -6,10 +6,12 @@
  * piece on, C holds the sum so far; bias and ReLU come with the last. Tiles that reach over the edge of C are computed
  * whole (the last row of A again and again) and stored in part.
  *
- * Element (r, k) of A's row tile i is a[i * a_tile + r * a_row + k * a_k]: panels of gemm_pack.cl (a_row = 1, a_k = MR),
- * or A as it lies. B is k x n with leading dimension ldb, or, with trans_b, n x k.
+ * Element (r, k) of row tile i of A's piece q, `depth` columns, is
+ *     a[q * a_piece + i * (a_tile + a_deep * depth) + r * a_row + k * a_k]:
+ * panels of gemm_pack.cl (a_row = 1, a_k = MR), or A as it lies. Packed pieces lie one behind another, so that what is
+ * in use together does not share cache sets. B is k x n with leading dimension ldb, or, with trans_b, n x k.
  *
- * k_slice < k: group z = batch * slices + slice sums only its slice of k, into C's matrix number z; the slices are
+ * k_slice (a multiple of K_BLOCK) < k: group z = batch * slices + slice sums only its slice of k, into C's matrix number z; the slices are
  * added by gemm_finish.cl. Each element of C is summed in an order that depends on k and k_slice alone. */
 #include "common.clh"
 #include "transpose.clh"
@@ -40,9 +42,9 @@ static inline void fetch(__global const REAL *ct, long ldc, int rows)
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm(int m, int n, int k, int k_slice, int row_tiles,
     int panels, int slices, REAL alpha, REAL beta, __global const REAL *restrict a, long ao, long a_row, long a_k,
-    long a_tile, long a_step, __global const REAL *restrict b, long bo, long ldb, long b_step, int trans_b,
-    __global REAL *restrict c, long co, long ldc, long c_step, int epilogue, __global const REAL *restrict bias,
-    long bias_o)
+    long a_tile, long a_deep, long a_piece, long a_step, __global const REAL *restrict b, long bo, long ldb,
+    long b_step, int trans_b, __global REAL *restrict c, long co, long ldc, long c_step, int epilogue,
+    __global const REAL *restrict bias, long bias_o)
 {
     __local VECTOR panel[K_BLOCK * NV];
     int z = (int)get_group_id(2), k_begin = z % slices * k_slice, k_end = min(k, k_begin + k_slice);
@@ -80,7 +82,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm(int m, int n, 
             }
             for (int i = i_begin; i < i_end; i++) {
                 int row = i * MR, rows = min(MR, m - row);
-                __global const REAL *restrict at = a + i * a_tile + k0 * a_k;
+                __global const REAL *restrict at = a + k0 / K_BLOCK * a_piece + i * (a_tile + a_deep * depth);
                 __global REAL *ct = c + row * ldc + column;
                 long offset[MR];
                 VECTOR acc[MR][NV];

@@ -42,24 +42,24 @@ const char *hg_gemm_cpu_algorithm(hg_device *dev, const hg_gemm_problem *p)
 /* A as the kernel takes it: see gemm_cpu.cl. */
 typedef struct rows_of_a {
     cl_mem mem;
-    int64_t offset, row, k, tile, step;
+    int64_t offset, row, k, tile, deep, piece, step;
 } rows_of_a;
 
 static rows_of_a as_it_lies(const hg_gemm_problem *p, const tile *t)
 {
     int64_t row = p->trans_a ? 1 : p->a.ld, k = p->trans_a ? p->a.ld : 1;
-    return (rows_of_a){p->a.mem, p->a.offset, row, k, row * t->rows, p->a.step};
+    return (rows_of_a){p->a.mem, p->a.offset, row, k, row * t->rows, 0, k * K_BLOCK, p->a.step};
 }
 
 hg_status hg_gemm_pack(hg_device *dev, bool f64, const hg_matrix *x, bool k_unit, int64_t rows, int64_t k, int width,
-                       int64_t batch, cl_mem panels)
+                       int64_t batch, cl_mem panels, int64_t panels_offset)
 {
     size_t pieces = (size_t)hg_ceil_div(hg_round_up(rows, width), PACK_ROWS);
     hg_range range = {3, {(size_t)hg_ceil_div(k, PACK_DEPTH), pieces, (size_t)batch}, {1, 1, 1}};
     return hg_launch(dev, &hg_source_gemm_pack, f64 ? "-DHG_F64=1" : NULL, k_unit ? "pack_columns" : "pack_rows", range,
                      HG_ARGS(HG_ARG_I32(rows), HG_ARG_I32(k), HG_ARG_I32(width), HG_ARG_MEM(x->mem),
                              HG_ARG_I64(x->offset), HG_ARG_I64(x->ld), HG_ARG_I64(x->step), HG_ARG_MEM(panels),
-                             HG_ARG_I64(hg_round_up(rows, width) * k)));
+                             HG_ARG_I64(panels_offset), HG_ARG_I64(hg_round_up(rows, width) * k)));
 }
 
 /* How the tiles of C are shared out. */
@@ -88,7 +88,7 @@ static grid share_out(hg_device *dev, const hg_gemm_problem *p, const tile *t)
     int64_t groups = (int64_t)(g.x * g.y) * p->batch;
     if (groups < wanted / 2 && p->k >= 2 * K_BLOCK) {
         g.slices = hg_min_i64(hg_ceil_div(wanted, groups), p->k / K_BLOCK);
-        g.k_slice = hg_round_up(hg_ceil_div(p->k, g.slices), 16);
+        g.k_slice = hg_round_up(hg_ceil_div(p->k, g.slices), K_BLOCK);
         g.slices = hg_ceil_div(p->k, g.k_slice);
     }
     return g;
@@ -110,9 +110,9 @@ static hg_status multiply(hg_device *dev, const hg_gemm_problem *p, const tile *
         HG_ARGS(HG_ARG_I32(p->m), HG_ARG_I32(p->n), HG_ARG_I32(p->k), HG_ARG_I32(g.k_slice), HG_ARG_I32(g.row_tiles),
                 HG_ARG_I32(g.panels), HG_ARG_I32(g.slices), hg_arg_real(p->f64, split ? 1 : p->alpha),
                 hg_arg_real(p->f64, split ? 0 : p->beta), HG_ARG_MEM(a->mem), HG_ARG_I64(a->offset), HG_ARG_I64(a->row),
-                HG_ARG_I64(a->k), HG_ARG_I64(a->tile), HG_ARG_I64(a->step), HG_ARG_MEM(p->b.mem),
-                HG_ARG_I64(p->b.offset), HG_ARG_I64(p->b.ld), HG_ARG_I64(p->b.step), HG_ARG_I32(p->trans_b),
-                HG_ARG_MEM(c.mem), HG_ARG_I64(c.offset), HG_ARG_I64(c.ld), HG_ARG_I64(c.step),
+                HG_ARG_I64(a->k), HG_ARG_I64(a->tile), HG_ARG_I64(a->deep), HG_ARG_I64(a->piece), HG_ARG_I64(a->step),
+                HG_ARG_MEM(p->b.mem), HG_ARG_I64(p->b.offset), HG_ARG_I64(p->b.ld), HG_ARG_I64(p->b.step),
+                HG_ARG_I32(p->trans_b), HG_ARG_MEM(c.mem), HG_ARG_I64(c.offset), HG_ARG_I64(c.ld), HG_ARG_I64(c.step),
                 HG_ARG_I32(split ? 0 : hg_gemm_epilogue(p)), HG_ARG_MEM(p->bias ? p->bias : p->c.mem),
                 HG_ARG_I64(p->bias_offset)));
     if (split && status == HG_OK) status = hg_gemm_finish(dev, p, p->alpha, partial->mem, g.slices, p->beta);
@@ -120,13 +120,31 @@ static hg_status multiply(hg_device *dev, const hg_gemm_problem *p, const tile *
     return status;
 }
 
+/* Packs A to [piece][tile][depth][MR], the last piece being as deep as is left. */
+static hg_status pack_pieces(hg_device *dev, const hg_gemm_problem *p, const tile *t, cl_mem panels)
+{
+    hg_matrix pieces = p->a;
+    int64_t whole = p->k / K_BLOCK, rest = p->k % K_BLOCK, piece = hg_round_up(p->m, t->rows) * K_BLOCK;
+    pieces.step = p->trans_a ? p->a.ld * K_BLOCK : K_BLOCK;
+    if (whole) HG_TRY(hg_gemm_pack(dev, p->f64, &pieces, !p->trans_a, p->m, K_BLOCK, t->rows, whole, panels, 0));
+    pieces.offset += whole * pieces.step;
+    return rest ? hg_gemm_pack(dev, p->f64, &pieces, !p->trans_a, p->m, rest, t->rows, 1, panels, whole * piece)
+                : HG_OK;
+}
+
 static hg_status packed(hg_device *dev, const hg_gemm_problem *p, const tile *t)
 {
     int64_t elements = hg_round_up(p->m, t->rows) * p->k, count = p->a.step ? p->batch : 1;
     hg_block *panels = hg_pool_take(dev, (size_t)(elements * count) * (p->f64 ? 8 : 4));
     if (!panels) return hg_last_status();
-    rows_of_a a = {panels->mem, 0, 1, t->rows, t->rows * p->k, p->a.step ? elements : 0};
-    hg_status status = hg_gemm_pack(dev, p->f64, &p->a, !p->trans_a, p->m, p->k, t->rows, count, panels->mem);
+    rows_of_a a = {panels->mem, 0, 1, t->rows, 0, t->rows, hg_round_up(p->m, t->rows) * K_BLOCK, 0};
+    hg_status status;
+    if (count == 1) {
+        status = pack_pieces(dev, p, t, panels->mem);
+    } else {
+        a = (rows_of_a){panels->mem, 0, 1, t->rows, t->rows * p->k, 0, t->rows * K_BLOCK, elements};
+        status = hg_gemm_pack(dev, p->f64, &p->a, !p->trans_a, p->m, p->k, t->rows, count, panels->mem, 0);
+    }
     if (status == HG_OK) status = multiply(dev, p, t, &a);
     hg_pool_give(dev, panels);
     return status;

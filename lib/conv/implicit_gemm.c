@@ -142,7 +142,7 @@ static hg_status forward(const job *j)
     const hg_tensor *w = j->b->weight;
     int64_t og = j->p->outputs / j->p->groups, rows = rows_of(j->p);
     hg_matrix a = {w->storage->mem, w->offset, rows, og * rows};
-    HG_TRY(hg_gemm_pack(j->dev, j->f64, &a, true, og, rows, TILE, j->p->groups, j->b->workspace));
+    HG_TRY(hg_gemm_pack(j->dev, j->f64, &a, true, og, rows, TILE, j->p->groups, j->b->workspace, 0));
     return launch_rows(j, j->p, j->b->input, j->b->output);
 }
 
@@ -156,7 +156,7 @@ static hg_status backward_data(const job *j)
                      HG_ARGS(HG_ARG_I64(p->groups), HG_ARG_I64(og), HG_ARG_I64(cg), HG_ARG_I64(area),
                              HG_ARG_TENSOR(j->b->weight), HG_ARG_MEM(j->b->workspace), HG_ARG_I64(to))));
     hg_matrix a = {j->b->workspace, to, og * area, cg * og * area};
-    HG_TRY(hg_gemm_pack(j->dev, j->f64, &a, true, cg, og * area, TILE, p->groups, j->b->workspace));
+    HG_TRY(hg_gemm_pack(j->dev, j->f64, &a, true, cg, og * area, TILE, p->groups, j->b->workspace, 0));
     return launch_rows(j, &m, j->b->output, j->b->input);
 }
 
@@ -166,7 +166,7 @@ static hg_status backward_weights(const job *j, int64_t slices)
     const hg_tensor *dy = j->b->output;
     int64_t og = p->outputs / p->groups, rows = rows_of(p), area = hg_conv_output_area(p), to = second_offset(p);
     hg_matrix a = {dy->storage->mem, dy->offset, area, og * area};
-    HG_TRY(hg_gemm_pack(j->dev, j->f64, &a, true, og, area, TILE, p->batch * p->groups, j->b->workspace));
+    HG_TRY(hg_gemm_pack(j->dev, j->f64, &a, true, og, area, TILE, p->batch * p->groups, j->b->workspace, 0));
     hg_arg g[3];
     hg_conv_geometry(p, g);
     HG_TRY(hg_launch(j->dev, &hg_source_implicit_gemm, j->options, "conv_taps",
