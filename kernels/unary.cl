@@ -1,40 +1,5 @@
-/* y = f(x) and dx = dy f'(s), where s is x or y, whichever the derivative needs. Contiguous; p and q are f's
- * parameters. A work-item owns its share of the elements, HG_V at a time. Both device classes. */
-#include "elementwise.clh"
-
-#define ZERO ((TV)(T)0)
-#define ONE ((TV)(T)1)
-
-#define UNARY(name, expr)                                                                                             \
-    __kernel void name(long n, __global const T *restrict in, long in_at, __global T *restrict out, long out_at,      \
-                       SCALAR p_, SCALAR q_)                                                                          \
-    {                                                                                                                 \
-        const T p = (T)p_, q = (T)q_;                                                                                 \
-        (void)p, (void)q;                                                                                             \
-        in += in_at;                                                                                                  \
-        out += out_at;                                                                                                \
-        HG_FOR_V(i, n)                                                                                                \
-        {                                                                                                             \
-            TV x = hg_load_some(in + i, n - i);                                                                       \
-            hg_store_some((TV)(expr), out + i, n - i);                                                                \
-        }                                                                                                             \
-    }
-
-#define BACKWARD(name, expr)                                                                                          \
-    __kernel void name(long n, __global const T *restrict grad, long grad_at, __global const T *restrict in,          \
-                       long in_at, __global T *restrict out, long out_at, SCALAR p_, SCALAR q_)                       \
-    {                                                                                                                 \
-        const T p = (T)p_, q = (T)q_;                                                                                 \
-        (void)p, (void)q;                                                                                             \
-        grad += grad_at;                                                                                              \
-        in += in_at;                                                                                                  \
-        out += out_at;                                                                                                \
-        HG_FOR_V(i, n)                                                                                                \
-        {                                                                                                             \
-            TV dy = hg_load_some(grad + i, n - i), s = hg_load_some(in + i, n - i);                                   \
-            hg_store_some((TV)(expr), out + i, n - i);                                                                \
-        }                                                                                                             \
-    }
+/* Functions of one operand, and their derivatives: see unary.clh. Both device classes. */
+#include "unary.clh"
 
 UNARY(add_scalar, x + p)
 UNARY(mul_scalar, x * p)

@@ -27,6 +27,12 @@ bool hg_check_number(const char *op, hg_dtype dtype, double value)
     return false;
 }
 
+hg_range hg_range_lines(const hg_device *dev, int64_t results)
+{
+    if (!hg_is_cpu(dev)) return hg_range_elements(dev, results);
+    return (hg_range){1, {(size_t)hg_min_i64(hg_ceil_div(results, 16), (int64_t)dev->info.units * 16)}, {1}};
+}
+
 bool hg_check_pair(const char *op, hg_tensor *a, hg_tensor *b, bool bools)
 {
     if (!HG_CHECK_OPERANDS(op, a, b)) return false;
@@ -40,7 +46,7 @@ bool hg_check_pair(const char *op, hg_tensor *a, hg_tensor *b, bool bools)
     return false;
 }
 
-hg_tensor *hg_map(const char *kernel, hg_tensor *x, double p, double q)
+hg_tensor *hg_map_from(const hg_source *source, const char *kernel, hg_tensor *x, double p, double q)
 {
     if (!hg_ok(x)) return x;
     hg_scope *s = hg_scope_inner();
@@ -49,14 +55,15 @@ hg_tensor *hg_map(const char *kernel, hg_tensor *x, double p, double q)
     if (status == HG_OK) {
         char options[64];
         hg_element_options(x->dtype, hg_walk_of((const hg_tensor *[]){y}, 1).wide, options);
-        status = hg_launch(x->dev, &hg_source_unary, options, kernel, hg_range_elements(x->dev, x->numel),
+        status = hg_launch(x->dev, source, options, kernel, hg_range_elements(x->dev, x->numel),
                            HG_ARGS(HG_ARG_I64(x->numel), HG_ARG_TENSOR(c), HG_ARG_TENSOR(y), hg_arg_scalar(x->dtype, p),
                                    hg_arg_scalar(x->dtype, q)));
     }
     return hg_scope_return(s, status == HG_OK ? y : hg_failed());
 }
 
-hg_tensor *hg_map_backward(const char *kernel, hg_tensor *dy, hg_tensor *saved, double p, double q)
+hg_tensor *hg_map_backward_from(const hg_source *source, const char *kernel, hg_tensor *dy, hg_tensor *saved, double p,
+                                double q)
 {
     if (!hg_ok(dy) || !hg_ok(saved)) return hg_failed();
     hg_scope *s = hg_scope_inner();
@@ -66,11 +73,21 @@ hg_tensor *hg_map_backward(const char *kernel, hg_tensor *dy, hg_tensor *saved, 
     if (status == HG_OK) {
         char options[64];
         hg_element_options(dy->dtype, hg_walk_of((const hg_tensor *[]){dx}, 1).wide, options);
-        status = hg_launch(dy->dev, &hg_source_unary, options, kernel, hg_range_elements(dy->dev, dy->numel),
+        status = hg_launch(dy->dev, source, options, kernel, hg_range_elements(dy->dev, dy->numel),
                            HG_ARGS(HG_ARG_I64(dy->numel), HG_ARG_TENSOR(g), HG_ARG_TENSOR(c), HG_ARG_TENSOR(dx),
                                    hg_arg_scalar(dy->dtype, p), hg_arg_scalar(dy->dtype, q)));
     }
     return hg_scope_return(s, status == HG_OK ? dx : hg_failed());
+}
+
+hg_tensor *hg_map(const char *kernel, hg_tensor *x, double p, double q)
+{
+    return hg_map_from(&hg_source_unary, kernel, x, p, q);
+}
+
+hg_tensor *hg_map_backward(const char *kernel, hg_tensor *dy, hg_tensor *saved, double p, double q)
+{
+    return hg_map_backward_from(&hg_source_unary, kernel, dy, saved, p, q);
 }
 
 /* The kernel's run: contiguous if every operand is, else with strides. */

@@ -9,6 +9,9 @@
 
 /* Build options of the kernels that include elementwise.clh. */
 void hg_element_options(hg_dtype dtype, bool wide, char out[64]);
+/* For HG_FOR(t, results) where a result costs a whole line: a work-item of a CPU takes fewer than hg_range_elements
+ * gives it. */
+hg_range hg_range_lines(const hg_device *dev, int64_t results);
 /* A SCALAR argument of those kernels: REAL, or long for integers (the nearest there is). */
 hg_arg hg_arg_scalar(hg_dtype dtype, double value);
 /* Whether a number can go with elements of `dtype`: an integer type takes no fraction, infinity or NaN. */
@@ -20,6 +23,11 @@ bool hg_check_pair(const char *op, hg_tensor *a, hg_tensor *b, bool bools);
 hg_tensor *hg_map(const char *kernel, hg_tensor *x, double p, double q);
 /* dx = dy f'(saved; p, q) by a kernel of unary.cl; any strides. */
 hg_tensor *hg_map_backward(const char *kernel, hg_tensor *dy, hg_tensor *saved, double p, double q);
+
+/* The same by kernels that UNARY and BACKWARD of unary.clh made in another file. */
+hg_tensor *hg_map_from(const hg_source *source, const char *kernel, hg_tensor *x, double p, double q);
+hg_tensor *hg_map_backward_from(const hg_source *source, const char *kernel, hg_tensor *dy, hg_tensor *saved, double p,
+                                double q);
 
 /* A function of two or three operands: the kernels that HG_BINARY or HG_TERNARY of elementwise.clh made. */
 typedef struct hg_function {

@@ -97,13 +97,6 @@ static hg_status along_backward(hg_node *n, hg_tensor *dy, hg_tensor **dx)
 }
 static const hg_op max_dim_op = {"MaxBackward0", along_backward}, min_dim_op = {"MinBackward0", along_backward};
 
-/* A result costs a whole line, so a work-item of a CPU takes fewer of them than hg_range_elements gives it. */
-static hg_range line_range(const hg_device *dev, int64_t results)
-{
-    if (!hg_is_cpu(dev)) return hg_range_elements(dev, results);
-    return (hg_range){1, {(size_t)hg_min_i64(hg_ceil_div(results, 16), (int64_t)dev->info.units * 16)}, {1}};
-}
-
 /* Values and indices as new tensors of the open scope; indices always, since the gradient needs them. */
 static hg_status along(const char *op, const char *kernel, hg_tensor *x, int dim, bool keepdim, hg_tensor **values,
                        hg_tensor **indices)
@@ -119,7 +112,7 @@ static hg_status along(const char *op, const char *kernel, hg_tensor *x, int dim
     if (!hg_ok(c) || !hg_ok(*values) || !hg_ok(*indices)) return hg_last_status();
     char options[64];
     hg_element_options(x->dtype, x->numel > INT32_MAX / 2, options);
-    return hg_launch(x->dev, &hg_source_extreme, options, kernel, line_range(x->dev, l.outer * l.inner),
+    return hg_launch(x->dev, &hg_source_extreme, options, kernel, hg_range_lines(x->dev, l.outer * l.inner),
                      HG_ARGS(HG_ARG_I64(l.outer), HG_ARG_I64(l.length), HG_ARG_I64(l.inner), HG_ARG_TENSOR(c),
                              HG_ARG_TENSOR(*values), HG_ARG_TENSOR(*indices)));
 }

@@ -3,6 +3,7 @@
 int main(void)
 {
     Suite *suites[] = {
+        activation_suite(),
         batch_norm_suite(),
         binary_suite(),
         cat_suite(),
@@ -12,8 +13,10 @@ int main(void)
         extreme_suite(),
         loss_suite(),
         matmul_suite(),
+        pair_loss_suite(),
         pool_suite(),
         reduce_suite(),
+        row_norm_suite(),
         softmax_suite(),
         unary_suite(),
         view_suite(),

@@ -3,6 +3,7 @@
 
 #include "support.h"
 
+Suite *activation_suite(void);
 Suite *batch_norm_suite(void);
 Suite *binary_suite(void);
 Suite *cat_suite(void);
@@ -12,8 +13,10 @@ Suite *dropout_suite(void);
 Suite *extreme_suite(void);
 Suite *loss_suite(void);
 Suite *matmul_suite(void);
+Suite *pair_loss_suite(void);
 Suite *pool_suite(void);
 Suite *reduce_suite(void);
+Suite *row_norm_suite(void);
 Suite *softmax_suite(void);
 Suite *unary_suite(void);
 Suite *view_suite(void);

@@ -33,6 +33,16 @@ HG_API hg_tensor *hg_relu(hg_tensor *x);                        /* relu(NaN) = N
 HG_API hg_tensor *hg_relu_(hg_tensor *x);                       /* in place; returns x */
 HG_API hg_tensor *hg_clamp(hg_tensor *x, double low, double high);  /* gradient 1 on the bounds too */
 
+/* Activation functions; f32 and f64. */
+HG_API hg_tensor *hg_leaky_relu(hg_tensor *x, double negative_slope);   /* x > 0 ? x : slope x */
+/* x P(X < x) of a standard normal X, by erf; tanh_form: 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
+HG_API hg_tensor *hg_gelu(hg_tensor *x, bool tanh_form);
+HG_API hg_tensor *hg_silu(hg_tensor *x);                        /* x sigmoid(x) */
+/* log(1 + exp(beta x)) / beta, x itself where beta x > threshold. PyTorch's defaults are 1 and 20; HG_E_ARG if beta is 0. */
+HG_API hg_tensor *hg_softplus(hg_tensor *x, double beta, double threshold);
+HG_API hg_tensor *hg_hardsigmoid(hg_tensor *x);                 /* min(max(x + 3, 0), 6) / 6 */
+HG_API hg_tensor *hg_hardswish(hg_tensor *x);                   /* x hardsigmoid(x) */
+
 /* Comparisons give bool; operands of any one dtype. */
 HG_API hg_tensor *hg_eq(hg_tensor *a, hg_tensor *b);
 HG_API hg_tensor *hg_ne(hg_tensor *a, hg_tensor *b);
@@ -111,6 +121,12 @@ HG_API hg_tensor *hg_adaptive_avg_pool2d(hg_tensor *input, int64_t height, int64
 HG_API hg_tensor *hg_batch_norm(hg_tensor *input, hg_tensor *running_mean, hg_tensor *running_var, hg_tensor *weight,
                                 hg_tensor *bias, bool training, double momentum, double eps);
 
+/* Each row of the trailing dims `shape` on its own, by its mean and biased variance; weight, bias of that shape or NULL. */
+HG_API hg_tensor *hg_layer_norm(hg_tensor *input, hg_shape shape, hg_tensor *weight, hg_tensor *bias, double eps);
+/* The same for each group of C / groups channels of each image of N x C x ...; weight, bias C or NULL. One value a group
+ * gives 0 (PyTorch refuses some of these). HG_E_SHAPE if groups do not divide C. */
+HG_API hg_tensor *hg_group_norm(hg_tensor *input, int64_t groups, hg_tensor *weight, hg_tensor *bias, double eps);
+
 /* ---- Dropout ------------------------------------------------------------------------------------------------------
  * Each element is 0 with probability p, the others are multiplied by 1 / (1 - p); identity (no draw) if not training
  * or p is 0. HG_E_ARG for p outside [0, 1]. */
@@ -138,6 +154,21 @@ HG_API hg_tensor *hg_nll_loss(hg_tensor *log_probs, hg_tensor *target, const hg_
 /* log_softmax and nll_loss in one. A float target of the input's shape gives class probabilities. */
 HG_API hg_tensor *hg_cross_entropy(hg_tensor *input, hg_tensor *target, const hg_loss_options *o);
 HG_API hg_tensor *hg_mse_loss(hg_tensor *input, hg_tensor *target, hg_reduction reduction);
+/* z = input - target, broadcasting: z^2 / (2 beta) where |z| < beta, else |z| - beta / 2. HG_E_ARG if beta < 0. */
+HG_API hg_tensor *hg_smooth_l1_loss(hg_tensor *input, hg_tensor *target, double beta, hg_reduction reduction);
+/* z^2 / 2 where |z| <= delta, else delta (|z| - delta / 2). HG_E_ARG unless delta > 0. */
+HG_API hg_tensor *hg_huber_loss(hg_tensor *input, hg_tensor *target, double delta, hg_reduction reduction);
+/* target (log(target) - input), broadcasting; the target's logarithm is given if log_target. Mean is over elements:
+ * for PyTorch's "batchmean" take the sum and divide it by the batch. */
+HG_API hg_tensor *hg_kl_div(hg_tensor *input, hg_tensor *target, bool log_target, hg_reduction reduction);
+/* -weight (pos_weight target log(sigmoid(input)) + (1 - target) log(1 - sigmoid(input))), stable for large inputs.
+ * target has the input's shape; the weights broadcast to it and need no gradient. */
+typedef struct hg_bce_options {
+    hg_tensor *weight, *pos_weight;     /* NULL: 1 */
+    hg_reduction reduction;
+} hg_bce_options;
+#define HG_BCE_DEFAULTS ((hg_bce_options){NULL, NULL, HG_REDUCE_MEAN})
+HG_API hg_tensor *hg_binary_cross_entropy_with_logits(hg_tensor *input, hg_tensor *target, const hg_bce_options *o);
 
 #ifdef __cplusplus
 }
