@@ -1,4 +1,4 @@
-/* Tensors behind one another along a dimension. Backward cuts the gradient up again. */
+/* Tensors behind one another along a dimension, which stack makes first. Backward cuts the gradient up again. */
 #include <string.h>
 
 #include "autograd/autograd.h"
@@ -88,4 +88,47 @@ hg_tensor *hg_cat(hg_tensor **tensors, int n, int dim)
     if (hg_ok(y) && fill_parts(y, tensors, n, d) != HG_OK) y = hg_failed();
     int context[2] = {d, n};
     return hg_scope_return(s, hg_record(y, &cat_op, tensors, n, NULL, 0, context, sizeof context));
+}
+
+/* ---- stack ---- */
+
+static hg_status stack_backward(hg_node *n, hg_tensor *dy, hg_tensor **dx)
+{
+    const int *context = hg_node_context(n);    /* dim, number of inputs */
+    for (int i = 0; i < context[1]; i++)
+        if (hg_node_wants(n, i)) dx[i] = hg_select(dy, context[0], i);
+    return HG_OK;
+}
+static const hg_op stack_op = {"StackBackward0", stack_backward};
+
+hg_tensor *hg_stack(hg_tensor **tensors, int n, int dim)
+{
+    if (n <= 0 || !tensors) return hg_fail(HG_E_ARG, "stack: expects a non-empty list of Tensors");
+    if (!hg_check_operands("stack", tensors, n, false)) return hg_failed();
+    const hg_tensor *first = tensors[0];
+    int ndim = first->ndim + 1, d = dim < 0 ? dim + ndim : dim;
+    if (ndim > HG_MAX_DIMS) return hg_fail(HG_E_SHAPE, "stack: the tensors already have %d dimensions", first->ndim);
+    if (d < 0 || d >= ndim)
+        return hg_fail(HG_E_ARG, "stack: Dimension out of range (expected to be in range of [%d, %d], but got %d)", -ndim,
+                       ndim - 1, dim);
+    int64_t size[HG_MAX_DIMS];
+    for (int i = 0; i < ndim; i++) size[i] = i == d ? n : first->size[i - (i > d)];
+    for (int i = 1; i < n; i++) {
+        if (!hg_same_shape(first, tensors[i]))
+            return hg_fail(HG_E_SHAPE, "stack: expects each tensor to be equal size, but got %s at entry 0 and %s at entry %d",
+                           HG_SHAPE_TEXT(first), HG_SHAPE_TEXT(tensors[i]), i);
+        if (tensors[i]->dtype != first->dtype)
+            return hg_fail(HG_E_DTYPE, "stack: tensors 0 and %d are %s and %s; hg_cast one of them", i,
+                           hg_dtype_name(first->dtype), hg_dtype_name(tensors[i]->dtype));
+    }
+    hg_scope *s = hg_scope_inner();
+    hg_tensor *y = hg_new_tensor(first->dev, first->dtype, ndim, size);
+    for (int i = 0; i < n && hg_ok(y); i++) {
+        int64_t stride[HG_MAX_DIMS];
+        for (int k = 0; k < first->ndim; k++) stride[k] = y->stride[k + (k >= d)];
+        hg_tensor *part = hg_new_view(y, first->ndim, first->size, stride, y->offset + (y->numel ? i * y->stride[d] : 0));
+        if (!hg_ok(part) || hg_raw_copy(part, tensors[i]) != HG_OK) y = hg_failed();
+    }
+    int context[2] = {d, n};
+    return hg_scope_return(s, hg_record(y, &stack_op, tensors, n, NULL, 0, context, sizeof context));
 }

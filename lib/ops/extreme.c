@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ops/elementwise.h"
+#include "ops/line.h"
 
 static bool check(const char *op, hg_tensor *x)
 {
@@ -68,23 +69,11 @@ hg_tensor *hg_min(hg_tensor *x)
 
 /* ---- along a dimension ---- */
 
-typedef struct line {
-    int64_t outer, length, inner;
-} line;
-
-static line line_of(int ndim, const int64_t *size, int dim)
-{
-    line l = {1, ndim ? size[dim] : 1, 1};
-    for (int d = 0; d < dim; d++) l.outer *= size[d];
-    for (int d = dim + 1; d < ndim; d++) l.inner *= size[d];
-    return l;
-}
-
 static hg_status along_backward(hg_node *n, hg_tensor *dy, hg_tensor **dx)
 {
     int ndim = hg_node_input_ndim(n, 0);
     const int64_t *size = hg_node_input_size(n, 0);
-    line l = line_of(ndim, size, *(const int *)hg_node_context(n));
+    hg_line l = hg_line_of(ndim, size, *(const int *)hg_node_context(n));
     hg_tensor *index = hg_node_saved(n, 0), *g = hg_raw_contiguous(dy);
     hg_tensor *y = hg_new_tensor(dy->dev, dy->dtype, ndim, size);
     if (!hg_ok(index) || !hg_ok(g) || !hg_ok(y)) return hg_last_status();
@@ -104,7 +93,7 @@ static hg_status along(const char *op, const char *kernel, hg_tensor *x, int dim
     hg_shape shape = {0};
     for (int d = 0; d < x->ndim; d++)
         if (d != dim || keepdim) shape.size[shape.ndim++] = d == dim ? 1 : x->size[d];
-    line l = line_of(x->ndim, x->size, dim);
+    hg_line l = hg_line_of(x->ndim, x->size, dim);
     if (!l.length) return hg_error(HG_E_SHAPE, "%s: Expected reduction dim %d to have non-zero size.", op, dim);
     hg_tensor *c = hg_raw_contiguous(x);
     *values = hg_new_tensor(x->dev, x->dtype, shape.ndim, shape.size);

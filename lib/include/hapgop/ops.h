@@ -70,8 +70,32 @@ HG_API hg_tensor *hg_max_dim(hg_tensor *x, int dim, bool keepdim, hg_tensor **in
 HG_API hg_tensor *hg_min_dim(hg_tensor *x, int dim, bool keepdim, hg_tensor **indices);
 HG_API hg_tensor *hg_argmax(hg_tensor *x, int dim, bool keepdim);
 
-/* ---- Joining ------------------------------------------------------------------------------------------------------ */
+/* ---- Along one dim: order, running sums, elements by index ---------------------------------------------------------
+ * Any dtype unless said otherwise. */
+/* Stable; NaN is the largest. *indices (i64) may be NULL if not wanted. */
+HG_API hg_tensor *hg_sort(hg_tensor *x, int dim, bool descending, hg_tensor **indices);
+HG_API hg_tensor *hg_argsort(hg_tensor *x, int dim, bool descending);
+/* The k largest or smallest, in order; the first of equals comes first. HG_E_ARG if the dim has fewer. */
+HG_API hg_tensor *hg_topk(hg_tensor *x, int64_t k, int dim, bool largest, hg_tensor **indices);
+HG_API hg_tensor *hg_cumsum(hg_tensor *x, int dim);     /* integers and bool sum to i64 */
+/* y[.., k, ..] = x[.., index[k], ..] for a vector `index`, i64, whose elements may repeat. An index below 0 or out of range
+ * is found on the device: nothing is read out of range, HG_E_ARG comes at the next wait. */
+HG_API hg_tensor *hg_index_select(hg_tensor *x, int dim, hg_tensor *index);
+/* y[.., k, ..] = x[.., index[.., k, ..], ..]: index has x's number of dims and nowhere but in `dim` more than x; y has the
+ * shape of index. Out of range: as above. */
+HG_API hg_tensor *hg_gather(hg_tensor *x, int dim, hg_tensor *index);
+
+/* ---- Joining ---------------------------------------------------------------------------------------------------- */
 HG_API hg_tensor *hg_cat(hg_tensor **tensors, int n, int dim);  /* any one dtype */
+HG_API hg_tensor *hg_stack(hg_tensor **tensors, int n, int dim);    /* of one shape, along a new dim */
+
+/* ---- Cutting: views in parts[], which are the error tensor after an error --------------------------------------- */
+/* Parts of `size`, the last one what is left. Returns their number, or an error's hg_status (below 0); HG_E_ARG if they
+ * are more than `max`. */
+HG_API int hg_split(hg_tensor *t, int64_t size, int dim, hg_tensor **parts, int max);
+HG_API hg_status hg_split_sizes(hg_tensor *t, const int64_t *sizes, int n, int dim, hg_tensor **parts);
+/* Up to `chunks` parts, all but the last of one size: there may be fewer, as in PyTorch. Returns as hg_split. */
+HG_API int hg_chunk(hg_tensor *t, int chunks, int dim, hg_tensor **parts);
 
 /* ---- Products ----------------------------------------------------------------------------------------------------- */
 /* torch.matmul: vectors, matrices, and batches of matrices with broadcast batch dims. */
