@@ -1,6 +1,8 @@
 """The chapter's programs from start to end, on the real data: 3000 iterations, a test every 50."""
+import csv
 import json
 import re
+import statistics
 
 from support import Case, main, run, write_real_data
 
@@ -24,7 +26,11 @@ class Chapter(Case):
 
     def test_cnn(self):
         result = self.train('fashion-cnn')
-        self.assertAlmostEqual(result['history'][-1]['accuracy'], 90.17, delta=1.5)                 # chapter 80
+        # Chapter 80. Without shuffling a single test swings by more than a point, PyTorch's as well as ours.
+        rows = list(csv.DictReader((self.folder / 'out/history.csv').read_text().splitlines()))
+        last = [float(row['accuracy']) for row in rows if row['accuracy']][-10:]
+        self.assertAlmostEqual(statistics.mean(last), 90.17, delta=1.5)
+        self.assertAlmostEqual(result['history'][-1]['accuracy'], 90.17, delta=2.5)
         self.assertTrue(0.05 <= result['history'][-1]['loss'] <= 0.3)
         self.assertEqual(result['num_batches_tracked'], 9000)                                       # chapter 58
         self.assertLessEqual(result['memory_bytes_end'], result['memory_bytes_step10'])
