@@ -137,6 +137,31 @@ HG_API hg_tensor *hg_avg_pool2d(hg_tensor *input, const hg_pool_options *o);
 /* Output height x width; cell i covers floor(i H / h) up to ceil((i + 1) H / h). 0 in a place keeps that size. */
 HG_API hg_tensor *hg_adaptive_avg_pool2d(hg_tensor *input, int64_t height, int64_t width);
 
+/* ---- Borders and sizes --------------------------------------------------------------------------------------------- */
+/* Pairs of elements before and after, from the last dim on: HG_PADS(left, right, top, bottom). */
+typedef struct hg_pads {
+    int count;
+    int64_t pad[2 * HG_MAX_DIMS];
+} hg_pads;
+#define HG_PADS(...) ((hg_pads){(int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), {__VA_ARGS__}})
+/* Constant: any dims, `value` around; negative pads cut off. The others take from x, `value` does not matter: mirrored
+ * without the edge, the edge itself, or the other end; of the last 1 to 3 dims, with N and C or C alone before them.
+ * Any dtype. HG_E_ARG for a reflection of the whole size, or going round more than once. */
+typedef enum hg_pad_mode { HG_PAD_CONSTANT, HG_PAD_REFLECT, HG_PAD_REPLICATE, HG_PAD_CIRCULAR } hg_pad_mode;
+HG_API hg_tensor *hg_pad(hg_tensor *x, hg_pads pads, hg_pad_mode mode, double value);
+
+/* Resamples N x C x H x W to N x C x size[0] x size[1], or to floor(H scale[0]) x floor(W scale[1]): one of the two is
+ * given, 0 in the second place means the first one's value. torch.nn.functional.interpolate has the rules. */
+typedef enum hg_interpolation { HG_INTERPOLATE_NEAREST, HG_INTERPOLATE_BILINEAR } hg_interpolation;
+typedef struct hg_interpolate_options {
+    int64_t size[2];
+    double scale[2];
+    hg_interpolation mode;
+    bool align_corners;         /* bilinear only: corners keep their values */
+} hg_interpolate_options;
+#define HG_INTERPOLATE_DEFAULTS ((hg_interpolate_options){{0, 0}, {0, 0}, HG_INTERPOLATE_NEAREST, false})
+HG_API hg_tensor *hg_interpolate(hg_tensor *x, const hg_interpolate_options *o);
+
 /* ---- Normalisation ------------------------------------------------------------------------------------------------
  * input N x C x ... (2 dims: N x C); weight, bias C or NULL; running_mean, running_var C or NULL (no running
  * statistics: batch statistics are always used). Training: normalises with the biased batch variance and updates the
