@@ -1,8 +1,5 @@
 /* Batch normalisation of n x c x s: y = (x - mean) / sqrt(var + eps) * weight + bias, a mean and variance a channel.
- *
- * Statistics of a channel are stats[ch] + stats[c + ch], the mean in two parts, and stats[2 c + ch], 1 / sqrt(var +
- * eps). The second part keeps what one REAL cannot hold when the mean is large beside the deviation. Moments are taken
- * over chunks in two passes, the second on values less the first one's mean, and merged by Chan's formula.
+ * Statistics: see batch_norm.clh. With RELU 1, y = relu(that), and gradients pass where y > 0 (or y is NaN).
  *
  * CPU class: a work-item a channel does everything, chunk by chunk, so that the second pass and, for most layers, the
  *            normalisation find their data in the cache.
@@ -10,38 +7,19 @@
  *            bn_bwd_merge, a work-item a channel; bn_apply and bn_bwd_apply, element by element.
  * Nothing changes the running statistics while the device's fault word is set. */
 #include "common.clh"
+#include "batch_norm.clh"
 
-typedef struct moments {
-    REAL count, mean, rest, m2;     /* of `count` elements: mean + rest, sum((x - mean - rest)^2) */
-} moments;
-
-/* `k` elements with sums `sum` and `squares` of x - mean. */
-static inline moments moments_of(REAL k, REAL mean, REAL sum, REAL squares)
-{
-    moments m = {k, mean, sum / k, squares - sum * (sum / k)};
-    return m;
-}
-
-static inline moments merge(moments a, moments b)
-{
-    REAL total = a.count + b.count, apart = (b.mean - a.mean) + (b.rest - a.rest), share = b.count / total;
-    moments m = {total, a.mean, a.rest + apart * share, a.m2 + b.m2 + apart * apart * a.count * share};
-    if (a.count == 0) m = b;
-    return m;
-}
-
-/* Running statistics (if `running`) and what the other kernels need of channel `ch`. */
-static inline void finish(moments m, long c, long ch, REAL eps, REAL momentum, int running, __global REAL *mean,
-                          __global REAL *var, __global const int *fault, __global REAL *stats)
-{
-    stats[ch] = m.mean;
-    stats[c + ch] = m.rest;
-    stats[2 * c + ch] = 1 / sqrt(m.m2 / m.count + eps);
-    if (running && fault[0] == 0 && m.count > 1) {
-        mean[ch] = (1 - momentum) * mean[ch] + momentum * (m.mean + m.rest);
-        var[ch] = (1 - momentum) * var[ch] + momentum * (m.m2 / (m.count - 1));
-    }
-}
+/* What of a value is the result, and what of a gradient `g` at a result `y` goes on. */
+#ifndef RELU
+#define RELU 0
+#endif
+#if RELU
+#define RESULT(type, x) RECTIFIED(type, x)
+#define PASSED(type, g, y) ((y) <= (type)(0) ? (type)(0) : (g))
+#else
+#define RESULT(type, x) (x)
+#define PASSED(type, g, y) (g)
+#endif
 
 /* Statistics from running ones: for evaluation. */
 __kernel void bn_from_running(long c, REAL eps, __global const REAL *restrict mean, long mo,
@@ -56,57 +34,19 @@ __kernel void bn_from_running(long c, REAL eps, __global const REAL *restrict me
     }
 }
 
-#define HAS_WEIGHT (affine & 1)
-#define HAS_BIAS (affine & 2)
-
 #if HG_CPU
 
-enum { CHUNK = 4096 };
-
-/* WIDE for HG_V elements at p + k, SINGLE for each of what is left of a plane. */
-#define OVER_PLANE(k, WIDE, SINGLE)                                                                                    \
-    for (long k = 0; k + HG_V <= s; k += HG_V) WIDE;                                                                   \
-    for (long k = s - s % HG_V; k < s; k++) SINGLE
-
-static inline moments channel_moments(__global const REAL *restrict x, long n, long c, long s)
+static inline void normalise_plane(long s, __global const REAL *restrict x, __global REAL *restrict y, transform t)
 {
-    moments all = {0, 0, 0, 0};
-    long planes = max(1L, CHUNK / max(s, 1L));
-    for (long begin = 0; begin < n && s > 0; begin += planes) {
-        long end = min(n, begin + planes);
-        REAL count = (REAL)((end - begin) * s);
-        REALV v = 0, w = 0;
-        REAL r = 0, q = 0;
-        for (long i = begin; i < end; i++) {
-            __global const REAL *p = x + i * c * s;
-            OVER_PLANE(k, v += HG_LOADV(p + k), r += p[k]);
-        }
-        REAL mean = (r + hg_addv(v)) / count;
-        v = 0;
-        r = 0;
-        for (long i = begin; i < end; i++) {
-            __global const REAL *p = x + i * c * s;
-            for (long k = 0; k + HG_V <= s; k += HG_V) {
-                REALV d = HG_LOADV(p + k) - mean;
-                v += d;
-                w += d * d;
-            }
-            for (long k = s - s % HG_V; k < s; k++) {
-                REAL d = p[k] - mean;
-                r += d;
-                q += d * d;
-            }
-        }
-        all = merge(all, moments_of(count, mean, r + hg_addv(v), q + hg_addv(w)));
-    }
-    return all;
-}
-
-/* Plane `i` of n c planes: (x - mean - rest) scale + shift, with rest inside of shift. */
-static inline void normalise_plane(long s, __global const REAL *restrict x, __global REAL *restrict y, REAL mean,
-                                   REAL scale, REAL shift)
-{
-    OVER_PLANE(k, HG_STOREV((HG_LOADV(x + k) - mean) * scale + shift, y + k), y[k] = (x[k] - mean) * scale + shift);
+    OVER_PLANE(
+        k, {
+            REALV v = TRANSFORMED(HG_LOADV(x + k), t);
+            HG_STOREV(RESULT(REALV, v), y + k);
+        },
+        {
+            REAL v = TRANSFORMED(x[k], t);
+            y[k] = RESULT(REAL, v);
+        });
 }
 
 __kernel void bn_train(long n, long c, long s, REAL eps, REAL momentum, int running, __global REAL *restrict mean,
@@ -120,9 +60,8 @@ __kernel void bn_train(long n, long c, long s, REAL eps, REAL momentum, int runn
     y += yo + ch * s;
     stats += so;
     finish(channel_moments(x, n, c, s), c, ch, eps, momentum, running, mean + mo, var + vo, fault, stats);
-    REAL scale = stats[2 * c + ch] * (HAS_WEIGHT ? weight[wo + ch] : 1);
-    REAL shift = (HAS_BIAS ? bias[bo + ch] : 0) - stats[c + ch] * scale;
-    for (long i = 0; i < n; i++) normalise_plane(s, x + i * c * s, y + i * c * s, stats[ch], scale, shift);
+    transform t = transform_of(c, ch, affine, weight + wo, bias + bo, stats);
+    for (long i = 0; i < n; i++) normalise_plane(s, x + i * c * s, y + i * c * s, t);
 }
 
 __kernel void bn_apply(long n, long c, long s, __global const REAL *restrict x, long xo, int affine,
@@ -134,66 +73,64 @@ __kernel void bn_apply(long n, long c, long s, __global const REAL *restrict x, 
     stats += so;
     HG_FOR(i, n * c)
     {
-        long ch = i % c;
-        REAL scale = stats[2 * c + ch] * (HAS_WEIGHT ? weight[wo + ch] : 1);
-        REAL shift = (HAS_BIAS ? bias[bo + ch] : 0) - stats[c + ch] * scale;
-        normalise_plane(s, x + i * s, y + i * s, stats[ch], scale, shift);
+        transform t = transform_of(c, i % c, affine, weight + wo, bias + bo, stats);
+        normalise_plane(s, x + i * s, y + i * s, t);
     }
 }
 
 /* dbias = sum(dy), dweight = sum(dy xh), if `sums`; dx = weight inv (dy - dbias / m - xh dweight / m), or weight inv dy
- * if not `train`, if `to_input`. xh is the normalised x, m = n s. */
+ * if not `train`, if `to_input`. xh is the normalised x, m = n s. y is read with RELU only. */
 __kernel void bn_bwd(long n, long c, long s, int train, int sums, int to_input, __global const REAL *restrict x, long xo,
                      int affine, __global const REAL *restrict weight, long wo, __global const REAL *restrict stats,
-                     long so, __global const REAL *restrict dy, long gro, __global REAL *restrict dweight, long dwo,
-                     __global REAL *restrict dbias, long dbo, __global REAL *restrict dx, long dxo)
+                     long so, __global const REAL *restrict y, long yo, __global const REAL *restrict dy, long gro,
+                     __global REAL *restrict dweight, long dwo, __global REAL *restrict dbias, long dbo,
+                     __global REAL *restrict dx, long dxo)
 {
     long ch = (long)get_group_id(0), planes = max(1L, CHUNK / max(s, 1L));
     x += xo + ch * s;
+    y += yo + ch * s;
     dy += gro + ch * s;
     dx += dxo + ch * s;
     stats += so;
-    REAL mean = stats[ch], rest = stats[c + ch], inv = stats[2 * c + ch];
+    REAL mean = stats[ch], rest = stats[c + ch];
     REAL total = 0, product = 0;
     for (long begin = 0; begin < n && sums; begin += planes) {
         REALV v = 0, w = 0;
         REAL r = 0, q = 0;
         for (long i = begin; i < min(n, begin + planes); i++) {
-            __global const REAL *p = x + i * c * s, *g = dy + i * c * s;
+            __global const REAL *p = x + i * c * s, *g = dy + i * c * s, *z = y + i * c * s;
             for (long k = 0; k + HG_V <= s; k += HG_V) {
-                REALV d = HG_LOADV(g + k);
+                REALV d = PASSED(REALV, HG_LOADV(g + k), HG_LOADV(z + k));
                 v += d;
                 w += d * (HG_LOADV(p + k) - mean - rest);
             }
             for (long k = s - s % HG_V; k < s; k++) {
-                r += g[k];
-                q += g[k] * (p[k] - mean - rest);
+                REAL d = PASSED(REAL, g[k], z[k]);
+                r += d;
+                q += d * (p[k] - mean - rest);
             }
         }
         total += r + hg_addv(v);
         product += q + hg_addv(w);
     }
-    product *= inv;
+    product *= stats[2 * c + ch];
     dweight[dwo + ch] = product;
     dbias[dbo + ch] = total;
-    REAL scale = inv * (HAS_WEIGHT ? weight[wo + ch] : 1), m = (REAL)(n * s);
-    REAL slope = product / m * inv, shift = total / m - rest * slope;
+    descent to = descent_of(c, ch, (REAL)(n * s), total, product, affine, weight + wo, stats);
     for (long i = 0; i < n && to_input; i++) {
-        __global const REAL *p = x + i * c * s, *g = dy + i * c * s;
+        __global const REAL *p = x + i * c * s, *g = dy + i * c * s, *z = y + i * c * s;
         __global REAL *out = dx + i * c * s;
         if (train) {
-            OVER_PLANE(k, HG_STOREV((HG_LOADV(g + k) - (HG_LOADV(p + k) - mean) * slope - shift) * scale, out + k),
-                       out[k] = (g[k] - (p[k] - mean) * slope - shift) * scale);
+            OVER_PLANE(k, HG_STOREV(DESCENDED(PASSED(REALV, HG_LOADV(g + k), HG_LOADV(z + k)), HG_LOADV(p + k), to), out + k),
+                       out[k] = DESCENDED(PASSED(REAL, g[k], z[k]), p[k], to));
         } else {
-            OVER_PLANE(k, HG_STOREV(HG_LOADV(g + k) * scale, out + k), out[k] = g[k] * scale);
+            OVER_PLANE(k, HG_STOREV(PASSED(REALV, HG_LOADV(g + k), HG_LOADV(z + k)) * to.scale, out + k),
+                       out[k] = PASSED(REAL, g[k], z[k]) * to.scale);
         }
     }
 }
 
 #else
-
-/* Element `i` of a channel's m = n s elements. */
-#define AT(i) ((i) / s * c * s + ch * s + (i) % s)
 
 /* parts[(ch * parts + part) * 3 ...]: mean, rest, m2 of elements part * chunk up to (part + 1) * chunk */
 __kernel void bn_moments(long n, long c, long s, long chunk, __global const REAL *restrict x, long xo,
@@ -251,27 +188,28 @@ __kernel void bn_apply(long n, long c, long s, __global const REAL *restrict x, 
     HG_FOR(i, n * c * s)
     {
         INDEX ch = i / (INDEX)s % (INDEX)c;
-        REAL scale = stats[2 * c + ch] * (HAS_WEIGHT ? weight[wo + ch] : 1);
-        REAL shift = (HAS_BIAS ? bias[bo + ch] : 0) - stats[c + ch] * scale;
-        y[i] = (x[i] - stats[ch]) * scale + shift;
+        transform t = transform_of(c, ch, affine, weight + wo, bias + bo, stats);
+        REAL v = TRANSFORMED(x[i], t);
+        y[i] = RESULT(REAL, v);
     }
 }
 
 /* parts[(ch * parts + part) * 2 ...]: sum(dy), sum(dy xh) of a part */
 __kernel void bn_bwd_sums(long n, long c, long s, long chunk, __global const REAL *restrict x, long xo,
-                          __global const REAL *restrict stats, long so, __global const REAL *restrict dy, long gro,
-                          __global REAL *restrict parts, long po)
+                          __global const REAL *restrict stats, long so, __global const REAL *restrict y, long yo,
+                          __global const REAL *restrict dy, long gro, __global REAL *restrict parts, long po)
 {
     __local REAL scratch[HG_LANES];
     long part = (long)get_group_id(0), ch = (long)get_group_id(1);
     long begin = part * chunk, end = min(n * s, begin + chunk);
     int lane = (int)get_local_id(0);
     x += xo;
+    y += yo;
     dy += gro;
     stats += so;
     REAL mean = stats[ch], rest = stats[c + ch], total = 0, product = 0;
     for (long i = begin + lane; i < end; i += HG_LANES) {
-        REAL g = dy[AT(i)];
+        REAL g = PASSED(REAL, dy[AT(i)], y[AT(i)]);
         total += g;
         product += g * (x[AT(i)] - mean - rest);
     }
@@ -303,20 +241,21 @@ __kernel void bn_bwd_merge(long c, long nparts, __global const REAL *restrict pa
 /* dx as in bn_bwd above */
 __kernel void bn_bwd_apply(long n, long c, long s, int train, __global const REAL *restrict x, long xo, int affine,
                            __global const REAL *restrict weight, long wo, __global const REAL *restrict stats, long so,
-                           __global const REAL *restrict dy, long gro, __global const REAL *restrict dweight, long dwo,
-                           __global const REAL *restrict dbias, long dbo, __global REAL *restrict dx, long dxo)
+                           __global const REAL *restrict y, long yo, __global const REAL *restrict dy, long gro,
+                           __global const REAL *restrict dweight, long dwo, __global const REAL *restrict dbias, long dbo,
+                           __global REAL *restrict dx, long dxo)
 {
     x += xo;
+    y += yo;
     dy += gro;
     dx += dxo;
     stats += so;
     HG_FOR(i, n * c * s)
     {
         INDEX ch = i / (INDEX)s % (INDEX)c;
-        REAL inv = stats[2 * c + ch], m = (REAL)(n * s), g = dy[i];
-        if (train)
-            g -= dbias[dbo + ch] / m + (x[i] - stats[ch] - stats[c + ch]) * inv * (dweight[dwo + ch] / m);
-        dx[i] = g * inv * (HAS_WEIGHT ? weight[wo + ch] : 1);
+        REAL g = PASSED(REAL, dy[i], y[i]);
+        descent to = descent_of(c, ch, (REAL)(n * s), dbias[dbo + ch], dweight[dwo + ch], affine, weight + wo, stats);
+        dx[i] = train ? DESCENDED(g, x[i], to) : g * to.scale;
     }
 }
 

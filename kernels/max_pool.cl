@@ -46,21 +46,7 @@ static inline long place(pool p, int i, int j, int at)
 
 #if HG_CPU
 
-#if HG_F64
-#define BITS(n) long##n
-#define TO_BITS(n) convert_long##n
-#else
-#define BITS(n) int##n
-#define TO_BITS(n) convert_int##n
-#endif
-
 #if K2S2
-/* The later value wins if it is larger or NaN. */
-#define MEET(n, value, place_)                                                                                         \
-    wins = (value > best) | isnan(value);                                                                              \
-    best = select(best, value, wins);                                                                                  \
-    at = select(at, (BITS(n))(place_), wins)
-
 /* n windows of row i from j: two whole rows of x are read. */
 #define BLOCK(n, twice)                                                                                                \
     static inline void block##n(__global const REAL *restrict x, pool p, int i, int j, __global const REAL *end,       \

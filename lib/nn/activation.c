@@ -20,6 +20,11 @@ static char *relu_text(const hg_module *m)
 static const hg_module_class relu_class = {
     .name = "ReLU", .state_size = sizeof(relu_state), .forward = relu_forward, .extra_text = relu_text};
 
+bool hg_is_relu(const hg_module *m)
+{
+    return m->cls == &relu_class;
+}
+
 hg_module *hg_relu_module(hg_device *dev, bool inplace)
 {
     hg_module *m = hg_module_new(dev, &relu_class);

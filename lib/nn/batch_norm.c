@@ -53,8 +53,15 @@ static hg_status find_momentum(batch_norm_state *s, hg_tensor *tracked, double *
     return HG_OK;
 }
 
-static hg_tensor *batch_norm_forward(hg_module *m, hg_tensor *x)
+/* What follows the normalisation in the same operation. */
+typedef struct follows {
+    bool relu;
+    const hg_pool_options *pool;
+} follows;
+
+static hg_tensor *normalise(hg_module *m, hg_tensor *x, const void *user)
 {
+    const follows *f = user;
     batch_norm_state *s = m->state;
     hg_tensor *mean = hg_own_tensor(m, "running_mean"), *var = hg_own_tensor(m, "running_var");
     hg_tensor *tracked = hg_own_tensor(m, "num_batches_tracked");
@@ -62,10 +69,19 @@ static hg_tensor *batch_norm_forward(hg_module *m, hg_tensor *x)
     if (check_rank(m, x) != HG_OK) return hg_failed();
     bool updates = m->training && tracked;
     if (updates && find_momentum(s, tracked, &momentum) != HG_OK) return hg_failed();
-    hg_tensor *y = hg_batch_norm(x, mean, var, hg_own_tensor(m, "weight"), hg_own_tensor(m, "bias"),
-                                 m->training || !mean, momentum, s->options.eps);
+    bool training = m->training || !mean;
+    hg_tensor *weight = hg_own_tensor(m, "weight"), *bias = hg_own_tensor(m, "bias"), *y;
+    if (f->relu)
+        y = hg_batch_norm_relu(x, mean, var, weight, bias, training, momentum, s->options.eps, f->pool);
+    else
+        y = hg_batch_norm(x, mean, var, weight, bias, training, momentum, s->options.eps);
     if (hg_ok(y) && updates && count_step(s, tracked) != HG_OK) return hg_failed();
     return y;
+}
+
+static hg_tensor *batch_norm_forward(hg_module *m, hg_tensor *x)
+{
+    return normalise(m, x, &(follows){false, NULL});
 }
 
 static char *batch_norm_text(const hg_module *m)
@@ -87,6 +103,16 @@ static const hg_module_class batch_norm2d_class = {.name = "BatchNorm2d",
                                                    .state_size = sizeof(batch_norm_state),
                                                    .forward = batch_norm_forward,
                                                    .extra_text = batch_norm_text};
+
+bool hg_is_batch_norm2d(const hg_module *m)
+{
+    return m->cls == &batch_norm2d_class;
+}
+
+hg_tensor *hg_forward_batch_norm_relu(hg_module *m, hg_tensor *x, const hg_pool_options *pool)
+{
+    return hg_forward_by(m, x, normalise, &(follows){true, pool});
+}
 
 static hg_status add_tensors(hg_module *m, int64_t features, const hg_batch_norm_options *o)
 {

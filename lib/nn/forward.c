@@ -110,8 +110,9 @@ static const char *layer_of(hg_module *m)
 
 /* ---- forward ---- */
 
-static hg_tensor *run(hg_module *m, hg_tensor *x)
+static hg_tensor *run(hg_module *m, hg_tensor *x, const void *user)
 {
+    (void)user;
     if (run_hooks(m, m->pre_forward, &x, NULL) != HG_OK) return hg_failed();
     hg_tensor *y = m->cls->forward(m, x);
     if (!y) return hg_fail(HG_E_ARG, "forward: %s returned NULL; return a tensor", m->cls->name);
@@ -120,6 +121,11 @@ static hg_tensor *run(hg_module *m, hg_tensor *x)
 }
 
 hg_tensor *hg_forward(hg_module *m, hg_tensor *x)
+{
+    return hg_forward_by(m, x, run, NULL);
+}
+
+hg_tensor *hg_forward_by(hg_module *m, hg_tensor *x, hg_forward_by_fn fn, const void *user)
 {
     if (!m) return hg_fail(HG_E_ARG, "forward: the module is NULL");
     if (!HG_CHECK_OPERANDS("forward", x)) return hg_failed();
@@ -130,7 +136,7 @@ hg_tensor *hg_forward(hg_module *m, hg_tensor *x)
                        m->cls->name, m->dev->info.name, x->dev->info.name);
     hg_scope *s = hg_scope_inner();
     const char *outer = hg_layer_enter(m->dev, layer_of(m));
-    hg_tensor *y = run(m, x);
+    hg_tensor *y = fn(m, x, user);
     hg_layer_enter(m->dev, outer);
     return hg_scope_return(s, y);
 }

@@ -16,4 +16,12 @@ enum { HG_TUPLE_SIZE = 80 };
 char *hg_tuple_text(const int64_t *v, int n, char out[HG_TUPLE_SIZE]);
 char *hg_sizes_text(const int64_t *v, int n, char out[HG_TUPLE_SIZE]);
 
+/* ---- layers that may run as one: which module is what ---- */
+
+bool hg_is_batch_norm2d(const hg_module *m);
+bool hg_is_relu(const hg_module *m);
+const hg_pool_options *hg_max_pool2d_options(const hg_module *m);   /* NULL if it is no MaxPool2d */
+/* A batch normalisation, then ReLU, then max pooling unless `pool` is NULL, at once. No hook is called. */
+hg_tensor *hg_forward_batch_norm_relu(hg_module *m, hg_tensor *x, const hg_pool_options *pool);
+
 #endif

@@ -51,9 +51,18 @@ hg_status hg_add_weight_and_bias(hg_module *m, hg_shape weight, bool bias);
 /* The tensor of that name in the module itself, or NULL without an error. */
 hg_tensor *hg_own_tensor(const hg_module *m, const char *name);
 
+/* Whether a hook of any kind is on the module itself. */
+static inline bool hg_has_hook(const hg_module *m)
+{
+    return m->pre_forward || m->forward || m->backward;
+}
+
+/* hg_forward() with `fn` in place of the class's forward and of the hooks: the same checks, scope and name in profiles. */
+typedef hg_tensor *(*hg_forward_by_fn)(hg_module *m, hg_tensor *x, const void *user);
+hg_tensor *hg_forward_by(hg_module *m, hg_tensor *x, hg_forward_by_fn fn, const void *user);
+
 /* Every entry of a state dict, shared tensors under each of their names: as PyTorch's state_dict() has them.
  * HG_E_MEMORY if a name cannot be built. */
 hg_status hg_each_entry(hg_module *m, hg_tensor_visitor visit, void *user);
-
 
 #endif

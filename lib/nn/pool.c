@@ -67,6 +67,11 @@ hg_module *hg_max_pool2d_module(hg_device *dev, const hg_pool_options *o)
     return pool_module(dev, &max_class, o);
 }
 
+const hg_pool_options *hg_max_pool2d_options(const hg_module *m)
+{
+    return m->cls == &max_class ? m->state : NULL;
+}
+
 hg_module *hg_avg_pool2d_module(hg_device *dev, const hg_pool_options *o)
 {
     return pool_module(dev, &avg_class, o);

@@ -2,14 +2,27 @@
  * are alive at a time, whatever the depth. */
 #include <stdio.h>
 
-#include "nn/module.h"
+#include "nn/layer.h"
+
+/* Runs children from `i` on, as many as go at once: usually one; BatchNorm2d and ReLU, and MaxPool2d after them, as one
+ * operation if no hook would notice. Moves `i` past them. */
+static hg_tensor *run_next(const hg_module *m, int *i, hg_tensor *x)
+{
+    hg_module **child = m->children + *i;
+    int left = m->child_count - *i;
+    bool fused = left > 1 && hg_is_batch_norm2d(child[0]) && hg_is_relu(child[1]) && !hg_has_hook(child[0]) &&
+                 !hg_has_hook(child[1]);
+    const hg_pool_options *pool = fused && left > 2 && !hg_has_hook(child[2]) ? hg_max_pool2d_options(child[2]) : NULL;
+    *i += fused ? pool ? 3 : 2 : 1;
+    return fused ? hg_forward_batch_norm_relu(child[0], x, pool) : hg_forward(child[0], x);
+}
 
 static hg_tensor *sequential_forward(hg_module *m, hg_tensor *x)
 {
     hg_tensor *now = hg_retain(x);
-    for (int i = 0; i < m->child_count; i++) {
+    for (int i = 0; i < m->child_count;) {
         hg_scope *s = hg_scope_inner();
-        hg_tensor *next = hg_retain(hg_forward(m->children[i], now));
+        hg_tensor *next = hg_retain(run_next(m, &i, now));
         hg_scope_end(s);
         hg_release(now);
         now = next;

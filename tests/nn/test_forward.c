@@ -183,6 +183,72 @@ START_TEST(a_removed_backward_hook_is_not_called_by_older_graphs)
 }
 END_TEST
 
+/* ---- layers that run as one ---- */
+
+static hg_module *make_block(bool inplace)
+{
+    hg_device *dev = test_device();
+    hg_module *m = hg_sequential(dev);
+    ck_assert_hg(hg_append(m, hg_batch_norm2d_module(dev, 3, NULL)));
+    ck_assert_hg(hg_append(m, hg_relu_module(dev, inplace)));
+    ck_assert_hg(hg_append(m, hg_max_pool2d_module(dev, NULL)));
+    return m;
+}
+
+static hg_tensor *keep_output(hg_module *m, hg_tensor *input, hg_tensor *output, void *user)
+{
+    (void)m;
+    (void)input;
+    *(hg_tensor **)user = hg_retain(output);
+    return NULL;
+}
+
+static void equal_tensors(hg_tensor *a, hg_tensor *b)
+{
+    double *v = test_read(b);
+    test_equal(a, hg_tensor_shape(b), v);
+    free(v);
+}
+
+/* Bytes that a forward pass leaves behind besides x. */
+static uint64_t bytes_kept(hg_module *m, hg_tensor *x, hg_tensor **y)
+{
+    uint64_t before = test_memory();
+    *y = hg_forward(m, x);
+    ck_assert_hg_ok(*y);
+    return test_memory() - before;
+}
+
+START_TEST(batch_norm_relu_and_pooling_run_as_one_unless_a_hook_watches)
+{
+    for (int hooked = -1; hooked < 3; hooked++) {
+        hg_scope *s = hg_scope_begin(test_device());
+        hg_module *m = make_block(hooked % 2), *loose = make_block(false);
+        double *v = test_values(4 * 3 * 64 * 64);
+        hg_tensor *x = test_tensor(HG_F32, HG_SHAPE(4, 3, 64, 64), v), *looked = NULL, *y, *parts[4] = {x};
+        uint64_t size = 4 * 4 * 3 * 64 * 64;
+        hg_module_hook *hook = hooked < 0 ? NULL : hg_add_forward_hook(hg_at(m, hooked), keep_output, &looked);
+        uint64_t kept = bytes_kept(m, x, &y);
+        for (int i = 0; i < 3; i++) parts[i + 1] = hg_forward(hg_at(loose, i), parts[i]);
+        equal_tensors(y, parts[3]);
+        const char *buffers[] = {"0.running_mean", "0.running_var", "0.num_batches_tracked"};
+        for (int i = 0; i < 3; i++) equal_tensors(hg_buffer(m, buffers[i]), hg_buffer(loose, buffers[i]));
+        if (hooked < 0) ck_assert_uint_lt(kept, size / 2);      /* y and the winners: 1/4 and 1/16 of x */
+        if (hooked >= 0) {
+            ck_assert_uint_ge(kept, size);      /* what ReLU gave */
+            equal_tensors(looked, parts[hooked + 1]);
+            hg_release(looked);
+            hg_module_hook_remove(hook);
+            ck_assert_uint_lt(bytes_kept(m, x, &y), size / 2);
+        }
+        free(v);
+        hg_module_free(m);
+        hg_module_free(loose);
+        hg_scope_end(s);
+    }
+}
+END_TEST
+
 /* ---- errors, profiles ---- */
 
 static hg_tensor *nothing(hg_module *m, hg_tensor *x)
@@ -252,6 +318,7 @@ Suite *forward_suite(void)
     return TEST_SUITE("forward", a_sequential_runs_its_children_in_order, the_result_alone_comes_back,
                       hooks_see_and_replace_inputs_and_outputs, a_hook_may_remove_itself_while_others_follow,
                       backward_hooks_see_the_gradient_of_the_output,
-                      a_removed_backward_hook_is_not_called_by_older_graphs, bad_calls_say_what_is_wrong,
+                      a_removed_backward_hook_is_not_called_by_older_graphs,
+                      batch_norm_relu_and_pooling_run_as_one_unless_a_hook_watches, bad_calls_say_what_is_wrong,
                       profiles_name_layers_by_their_path);
 }

@@ -5,6 +5,7 @@ int main(void)
     Suite *suites[] = {
         activation_suite(),
         batch_norm_suite(),
+        batch_norm_relu_suite(),
         binary_suite(),
         cat_suite(),
         compare_suite(),

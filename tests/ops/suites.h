@@ -5,6 +5,7 @@
 
 Suite *activation_suite(void);
 Suite *batch_norm_suite(void);
+Suite *batch_norm_relu_suite(void);
 Suite *binary_suite(void);
 Suite *cat_suite(void);
 Suite *compare_suite(void);

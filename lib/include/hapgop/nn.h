@@ -97,7 +97,10 @@ HG_API hg_module *hg_adaptive_avg_pool2d_module(hg_device *dev, int64_t height, 
 HG_API hg_module *hg_dropout_module(hg_device *dev, double p);
 HG_API hg_module *hg_dropout2d_module(hg_device *dev, double p);
 HG_API hg_module *hg_flatten_module(hg_device *dev, int start_dim, int end_dim);
-/* Children "0", "1", ... run one after the other; append takes the child over. */
+/* Children "0", "1", ... run one after the other; append takes the child over. A BatchNorm2d, the ReLU after it and, if
+ * one follows, a MaxPool2d run as one operation, hg_batch_norm_relu(), under BatchNorm2d's name in profiles: the same
+ * values with less memory. A hook on one of them is called with what it would see without this, for then that module
+ * runs alone. */
 HG_API hg_module *hg_sequential(hg_device *dev);
 HG_API hg_status hg_append(hg_module *sequential, hg_module *child);
 HG_API hg_module *hg_at(hg_module *sequential, int index);      /* negative from the end */

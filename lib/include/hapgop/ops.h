@@ -169,6 +169,13 @@ HG_API hg_tensor *hg_interpolate(hg_tensor *x, const hg_interpolate_options *o);
  * value per channel in training. */
 HG_API hg_tensor *hg_batch_norm(hg_tensor *input, hg_tensor *running_mean, hg_tensor *running_var, hg_tensor *weight,
                                 hg_tensor *bias, bool training, double momentum, double eps);
+/* max_pool2d(relu(batch_norm(input))) at once: values equal to the bit, gradients to rounding; pool NULL: no pooling.
+ * The result of batch_norm alone is never in memory. For 4-D input and windows of 2 x 2 side by side (kernel and stride
+ * 2, no padding, dilation or ceil_mode) neither is relu's; other pooling follows as an operation of its own. Errors: those
+ * of the three, before anything is changed. */
+HG_API hg_tensor *hg_batch_norm_relu(hg_tensor *input, hg_tensor *running_mean, hg_tensor *running_var,
+                                     hg_tensor *weight, hg_tensor *bias, bool training, double momentum, double eps,
+                                     const hg_pool_options *pool);
 
 /* Each row of the trailing dims `shape` on its own, by its mean and biased variance; weight, bias of that shape or NULL. */
 HG_API hg_tensor *hg_layer_norm(hg_tensor *input, hg_shape shape, hg_tensor *weight, hg_tensor *bias, double eps);
