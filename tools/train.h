@@ -1,5 +1,5 @@
 /* `hapgop train`: what its files share.
- * train_options.c reads the command line, train_loop.c trains, train_evaluate.c tests, train_checkpoint.c saves and
+ * train_options.c reads the command line, train_prepare.c opens data, device and model, train_loop.c trains, train_evaluate.c tests, train_checkpoint.c saves and
  * loads, train_report.c writes what the user sees, train_json.c what programs read; train.c puts them together. */
 #ifndef TOOLS_TRAIN_H
 #define TOOLS_TRAIN_H
@@ -95,6 +95,9 @@ bool train_options_save(const arg_command *c, hg_checkpoint *checkpoint);
 bool train_options_load(arg_command *c, const hg_checkpoint *checkpoint);
 /* The command that goes on from `checkpoint`, on stdout. */
 void train_options_print_resume(const train_run *run, const char *checkpoint);
+
+/* train_prepare.c: everything up to the first iteration; false if that failed, which has been told. */
+bool train_prepare(train_run *run);
 
 /* train_checkpoint.c. Messages on stderr. */
 bool train_save(train_run *run, const char *name);
