@@ -15,7 +15,7 @@
 enum { CLIPPED = 4 };
 
 /* One window, its first element at x. */
-static inline REAL window_max(__global const REAL *restrict x, long w, transform t, int *at)
+static inline REAL window_max(__global const REAL *x, long w, transform t, int *at)
 {
     REAL best = 0;
     for (int k = 0; k < 4; k++) {
