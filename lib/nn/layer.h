@@ -10,9 +10,9 @@ hg_status hg_check_least(const char *layer, const char *what, int64_t value, int
 /* malloc'ed printf for extra_text, at most 511 bytes; NULL with an error. */
 char *hg_extra_text(const char *format, ...) HG_PRINTF(1, 2);
 
-/* "(3, 3)", "(3,)" as Python prints a tuple of `n` (1 to 3) sizes; hg_sizes_text: "3" if all are equal, as for an int
+/* "(3, 3)", "(3,)" as Python prints a tuple of `n` (1 to HG_MAX_DIMS) sizes; hg_sizes_text: "3" if all are equal, as for an int
  * that was given. Both return `out`. */
-enum { HG_TUPLE_SIZE = 80 };
+enum { HG_TUPLE_SIZE = 192 };
 char *hg_tuple_text(const int64_t *v, int n, char out[HG_TUPLE_SIZE]);
 char *hg_sizes_text(const int64_t *v, int n, char out[HG_TUPLE_SIZE]);
 

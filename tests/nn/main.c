@@ -58,6 +58,7 @@ int main(void)
         forward_suite(),
         layers_suite(),
         module_suite(),
+        norms_suite(),
     };
     return test_main("nn", suites, (int)(sizeof suites / sizeof *suites));
 }

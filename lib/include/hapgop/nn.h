@@ -90,7 +90,16 @@ typedef struct hg_batch_norm_options {
 #define HG_BATCH_NORM_DEFAULTS ((hg_batch_norm_options){1e-5, 0.1, true, true})
 HG_API hg_module *hg_batch_norm1d_module(hg_device *dev, int64_t features, const hg_batch_norm_options *o);
 HG_API hg_module *hg_batch_norm2d_module(hg_device *dev, int64_t features, const hg_batch_norm_options *o);
+/* Trailing dims of this shape; weight 1 and bias 0 if affine. PyTorch's eps is 1e-5. */
+HG_API hg_module *hg_layer_norm_module(hg_device *dev, hg_shape shape, double eps, bool affine);
+HG_API hg_module *hg_group_norm_module(hg_device *dev, int64_t groups, int64_t channels, double eps, bool affine);
 HG_API hg_module *hg_relu_module(hg_device *dev, bool inplace);
+HG_API hg_module *hg_leaky_relu_module(hg_device *dev, double negative_slope);      /* PyTorch's default is 0.01 */
+HG_API hg_module *hg_gelu_module(hg_device *dev, bool tanh_form);
+HG_API hg_module *hg_silu_module(hg_device *dev);
+HG_API hg_module *hg_softplus_module(hg_device *dev, double beta, double threshold);    /* PyTorch's are 1 and 20 */
+HG_API hg_module *hg_hardsigmoid_module(hg_device *dev);
+HG_API hg_module *hg_hardswish_module(hg_device *dev);
 HG_API hg_module *hg_max_pool2d_module(hg_device *dev, const hg_pool_options *o);
 HG_API hg_module *hg_avg_pool2d_module(hg_device *dev, const hg_pool_options *o);
 HG_API hg_module *hg_adaptive_avg_pool2d_module(hg_device *dev, int64_t height, int64_t width);
