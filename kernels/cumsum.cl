@@ -1,5 +1,5 @@
-/* Running sums along the middle of a contiguous x[outer][length][inner], from its end if `backwards`. A line is cut into
- * segments of `step`, so that a long one has work for many work-items; sums go in an order that the sizes alone decide.
+/* Running sums along the middle of a contiguous x[outer][length][inner], from its end if `backwards`. A line is cut
+ * into segments of `step`, so that a long one has work for many work-items; sums go in an order that the sizes alone decide.
  *
  * FROM, ACC         types of elements and sums: REAL both, or with -DFROM=int -DSUM_INT=1 (long, uchar) longs
  * segment_sums      sums[outer][segments][inner]: a work-item a segment
@@ -21,7 +21,8 @@ typedef REAL ACC;
 
 /* Element k of a line, and segment g, counted from the line's end if `backwards`. */
 #define PLACE                                                                                                          \
-    const INDEX row = t / (INDEX)inner, i = t - row * (INDEX)inner, o = row / (INDEX)segments, g = row - o * (INDEX)segments; \
+    const INDEX row = t / (INDEX)inner, i = t - row * (INDEX)inner, o = row / (INDEX)segments,                         \
+                g = row - o * (INDEX)segments;                                                                         \
     const long begin = (long)g * step, end = min(length, begin + step)
 #define ELEMENT(k) (((long)o * length + (backwards ? length - 1 - (k) : (k))) * inner + i)
 

@@ -1,5 +1,5 @@
-/* Elements by index, along the middle of a contiguous x[outer][length][inner]. T is the type of the elements; an index is
- * index[k] for all lines if `shared`, else index[outer][count][inner] with one for each result. Both device classes.
+/* Elements by index, along the middle of a contiguous x[outer][length][inner]. T is the type of the elements; an index
+ * is index[k] for all lines if `shared`, else index[outer][count][inner] with one for each result. Both device classes.
  *
  * index_check   a team looks for an index out of range and tells the device's fault word. Local memory: a long a lane.
  * take_fwd      y[o][k][i] = x[o][index][i], 0 where the index is out of range: a work-item owns its share of results
@@ -8,7 +8,8 @@
  * put           y[o][index][i] = dy[o][k][i], for indices that differ from one another */
 #include "elementwise.clh"
 
-__kernel void index_check(long n, long limit, __global const long *restrict index, long io, __global int *restrict fault)
+__kernel void index_check(long n, long limit, __global const long *restrict index, long io,
+                          __global int *restrict fault)
 {
     index += io;
     int lane = (int)get_local_id(0);
@@ -34,10 +35,11 @@ __kernel void index_check(long n, long limit, __global const long *restrict inde
 }
 
 #define PLACE(t, count)                                                                                                \
-    const INDEX row = t / (INDEX)inner, i = t - row * (INDEX)inner, o = row / (INDEX)(count), k = row - o * (INDEX)(count)
+    const INDEX row = t / (INDEX)inner, i = t - row * (INDEX)inner, o = row / (INDEX)(count),                          \
+                k = row - o * (INDEX)(count)
 
-__kernel void take_fwd(long outer, long length, long inner, long count, int shared, __global const T *restrict x, long xo,
-                       __global const long *restrict index, long io, __global T *restrict y, long yo)
+__kernel void take_fwd(long outer, long length, long inner, long count, int shared, __global const T *restrict x,
+                       long xo, __global const long *restrict index, long io, __global T *restrict y, long yo)
 {
     x += xo;
     index += io;
@@ -51,9 +53,9 @@ __kernel void take_fwd(long outer, long length, long inner, long count, int shar
 }
 
 #if !T_INT
-__kernel void take_bwd(long outer, long length, long inner, long count, int shared, __global const long *restrict sorted,
-                       long so, __global const long *restrict order, long oo, __global const T *restrict dy, long gro,
-                       __global T *restrict dx, long dxo)
+__kernel void take_bwd(long outer, long length, long inner, long count, int shared,
+                       __global const long *restrict sorted, long so, __global const long *restrict order, long oo,
+                       __global const T *restrict dy, long gro, __global T *restrict dx, long dxo)
 {
     dy += gro;
     dx += dxo;

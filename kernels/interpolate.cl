@@ -1,8 +1,8 @@
-/* Resampling planes of h x w to oh x ow, and its gradient, as torch.nn.functional.interpolate does. Along an axis, result
- * o looks at position p(o), with `scale` input elements a result:
+/* Resampling planes of h x w to oh x ow, and its gradient, as torch.nn.functional.interpolate does. Along an axis,
+ * result o looks at position p(o), with `scale` input elements a result:
  *   BILINEAR 0   floor(o scale)
- *            1   (o + 0.5) scale - 0.5, at least 0, or o scale if `align`; element floor(p) and the next, if there is one,
- *                by what p lies beyond it
+ *            1   (o + 0.5) scale - 0.5, at least 0, or o scale if `align`; element floor(p) and the next, if there is
+ *                one, by what p lies beyond it
  * A work-item owns its share of the results (CPU: of rows of them). Backward: an input element tries the few results
  * that may have looked at it, which `inverse`, 1 / scale, bounds, and sums in their order. Both device classes. */
 #include "common.clh"
@@ -65,7 +65,8 @@ static inline REAL forward(__global const REAL *x, INDEX r, int j, axis v, axis 
     __global const REAL *p = x + ((long)plane * v.size + i) * u.size + k;
 #if BILINEAR
     const int below = i < v.size - 1 ? u.size : 0, beside = k < u.size - 1;
-    return (1 - down) * ((1 - right) * p[0] + right * p[beside]) + down * ((1 - right) * p[below] + right * p[below + beside]);
+    return (1 - down) * ((1 - right) * p[0] + right * p[beside]) +
+           down * ((1 - right) * p[below] + right * p[below + beside]);
 #else
     return *p;
 #endif

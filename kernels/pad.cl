@@ -14,7 +14,7 @@
 static inline long source_of(long j, long length)
 {
 #if MODE == 0
-    j = j < 0 ? -j : j;
+    j = max(j, -j);
     return j >= length ? 2 * (length - 1) - j : j;
 #elif MODE == 1
     return clamp(j, 0L, length - 1);
@@ -30,7 +30,8 @@ __kernel void pad_fwd(long outer, long length, long inner, long low, long padded
     y += yo;
     HG_FOR(t, outer * padded * inner)
     {
-        const INDEX row = t / (INDEX)inner, i = t - row * (INDEX)inner, o = row / (INDEX)padded, j = row - o * (INDEX)padded;
+        const INDEX row = t / (INDEX)inner, i = t - row * (INDEX)inner, o = row / (INDEX)padded,
+                    j = row - o * (INDEX)padded;
         y[t] = x[((long)o * length + source_of(j - low, length)) * inner + i];
     }
 }
@@ -40,8 +41,8 @@ __kernel void pad_fwd(long outer, long length, long inner, long low, long padded
 #define ADD(from, to)                                                                                                  \
     for (long j = max(0L, (long)(from)); j <= min(padded - 1, (long)(to)); j++) sum += g[j * inner]
 
-__kernel void pad_bwd(long outer, long length, long inner, long low, long padded, __global const T *restrict dy, long gro,
-                      __global T *restrict dx, long dxo)
+__kernel void pad_bwd(long outer, long length, long inner, long low, long padded, __global const T *restrict dy,
+                      long gro, __global T *restrict dx, long dxo)
 {
     dy += gro;
     dx += dxo;

@@ -7,7 +7,7 @@
 #include "common.clh"
 
 #define PAIR_LOSS(name, expr, slope_x, slope_t)                                                                        \
-    __kernel void name##_fwd(long n, REAL p, __global const REAL *restrict a, long ao, __global const REAL *restrict b, \
+    __kernel void name##_fwd(long n, REAL p, __global const REAL *restrict a, long ao, __global const REAL *restrict b,\
                              long bo, __global REAL *restrict y, long yo)                                              \
     {                                                                                                                  \
         a += ao;                                                                                                       \
@@ -16,7 +16,7 @@
         HG_FOR(i, n)                                                                                                   \
         {                                                                                                              \
             const REAL x = a[i], t = b[i], z = x - t;                                                                  \
-            (void)x, (void)t, (void)z;                                                                                 \
+            (void)x, (void)t, (void)z, (void)p;                                                                        \
             y[i] = (expr);                                                                                             \
         }                                                                                                              \
     }                                                                                                                  \
@@ -31,7 +31,7 @@
         HG_FOR(i, n)                                                                                                   \
         {                                                                                                              \
             const REAL x = a[i], t = b[i], z = x - t;                                                                  \
-            (void)x, (void)t, (void)z;                                                                                 \
+            (void)x, (void)t, (void)z, (void)p;                                                                        \
             const REAL slope = to_target ? (slope_t) : (slope_x);                                                      \
             d[i] = scale * slope * dy[(long)i * dy_step];                                                              \
         }                                                                                                              \

@@ -4,9 +4,9 @@
  * PER_ELEMENT 1   w and b belong to elements: a row is one run (channels is 1), element k has w[k]
  *             0   w and b belong to channels: run c of row r has w[r % groups * channels + c]
  *
- * Statistics: stats[r] + stats[rows + r] is the mean, the second part what one REAL cannot hold of it; stats[2 rows + r]
- * is inv. A team a row, HG_V elements at once on a CPU, where a work-item takes several rows; local memory: one REAL a
- * lane. Sums go in a fixed order. Both device classes. */
+ * Statistics: stats[r] + stats[rows + r] is the mean, the second part what one REAL cannot hold of it; stats[2 rows +
+ * r] is inv. A team a row, HG_V elements at once on a CPU, where a work-item takes several rows; local memory: one
+ * REAL a lane. Sums go in a fixed order. Both device classes. */
 #include "common.clh"
 
 #ifndef PER_ELEMENT
@@ -105,12 +105,13 @@ __kernel void row_norm_fwd(long rows, long groups, long channels, long run, REAL
     }
 }
 
-/* With xh the normalised x and g = dy w: dx = inv (g - mean(g) - xh mean(g xh)) if `to_input`, and product = dy xh, whose
- * sum is dw, if `to_weight`. */
+/* With xh the normalised x and g = dy w: dx = inv (g - mean(g) - xh mean(g xh)) if `to_input`, and product = dy xh,
+ * whose sum is dw, if `to_weight`. */
 __kernel void row_norm_bwd(long rows, long groups, long channels, long run, __global const REAL *restrict x, long xo,
-                           int affine, __global const REAL *restrict weight, long wo, __global const REAL *restrict stats,
-                           long so, __global const REAL *restrict dy, long gro, int to_input, __global REAL *restrict dx,
-                           long dxo, int to_weight, __global REAL *restrict product, long po)
+                           int affine, __global const REAL *restrict weight, long wo,
+                           __global const REAL *restrict stats, long so, __global const REAL *restrict dy, long gro,
+                           int to_input, __global REAL *restrict dx, long dxo, int to_weight,
+                           __global REAL *restrict product, long po)
 {
     SCRATCH;
     const REAL m = (REAL)(channels * run);

@@ -93,8 +93,8 @@ hg_module *hg_group_norm_module(hg_device *dev, int64_t groups, int64_t channels
         hg_check_least("GroupNorm", "num_channels", channels, 0) != HG_OK || check_eps("GroupNorm", eps) != HG_OK)
         return NULL;
     if (channels % groups) {
-        hg_error(HG_E_ARG, "GroupNorm: num_channels must be divisible by num_groups, got %lld and %lld", (long long)channels,
-                 (long long)groups);
+        hg_error(HG_E_ARG, "GroupNorm: num_channels must be divisible by num_groups, got %lld and %lld",
+                 (long long)channels, (long long)groups);
         return NULL;
     }
     hg_module *m = hg_module_new(dev, &group_norm_class);

@@ -24,7 +24,8 @@ static hg_tensor *apply(const activation *a, hg_tensor *x, double p, double q)
     hg_scope *s = hg_scope_inner();
     parameters c = {a->backward, p, q};
     hg_tensor *y = hg_map_from(&hg_source_activation, a->kernel, x, p, q);
-    return hg_scope_return(s, hg_record(y, &(hg_op){a->node, activation_backward}, HG_LIST(x), HG_LIST(x), &c, sizeof c));
+    return hg_scope_return(s,
+                           hg_record(y, &(hg_op){a->node, activation_backward}, HG_LIST(x), HG_LIST(x), &c, sizeof c));
 }
 
 hg_tensor *hg_leaky_relu(hg_tensor *x, double negative_slope)

@@ -109,13 +109,14 @@ hg_tensor *hg_stack(hg_tensor **tensors, int n, int dim)
     int ndim = first->ndim + 1, d = dim < 0 ? dim + ndim : dim;
     if (ndim > HG_MAX_DIMS) return hg_fail(HG_E_SHAPE, "stack: the tensors already have %d dimensions", first->ndim);
     if (d < 0 || d >= ndim)
-        return hg_fail(HG_E_ARG, "stack: Dimension out of range (expected to be in range of [%d, %d], but got %d)", -ndim,
-                       ndim - 1, dim);
+        return hg_fail(HG_E_ARG, "stack: Dimension out of range (expected to be in range of [%d, %d], but got %d)",
+                       -ndim, ndim - 1, dim);
     int64_t size[HG_MAX_DIMS];
     for (int i = 0; i < ndim; i++) size[i] = i == d ? n : first->size[i - (i > d)];
     for (int i = 1; i < n; i++) {
         if (!hg_same_shape(first, tensors[i]))
-            return hg_fail(HG_E_SHAPE, "stack: expects each tensor to be equal size, but got %s at entry 0 and %s at entry %d",
+            return hg_fail(HG_E_SHAPE,
+                           "stack: expects each tensor to be equal size, but got %s at entry 0 and %s at entry %d",
                            HG_SHAPE_TEXT(first), HG_SHAPE_TEXT(tensors[i]), i);
         if (tensors[i]->dtype != first->dtype)
             return hg_fail(HG_E_DTYPE, "stack: tensors 0 and %d are %s and %s; hg_cast one of them", i,
@@ -126,7 +127,8 @@ hg_tensor *hg_stack(hg_tensor **tensors, int n, int dim)
     for (int i = 0; i < n && hg_ok(y); i++) {
         int64_t stride[HG_MAX_DIMS];
         for (int k = 0; k < first->ndim; k++) stride[k] = y->stride[k + (k >= d)];
-        hg_tensor *part = hg_new_view(y, first->ndim, first->size, stride, y->offset + (y->numel ? i * y->stride[d] : 0));
+        int64_t offset = y->offset + (y->numel ? i * y->stride[d] : 0);
+        hg_tensor *part = hg_new_view(y, first->ndim, first->size, stride, offset);
         if (!hg_ok(part) || hg_raw_copy(part, tensors[i]) != HG_OK) y = hg_failed();
     }
     int context[2] = {d, n};

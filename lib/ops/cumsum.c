@@ -1,4 +1,5 @@
-/* Running sums along a dimension: y_k = x_0 + ... + x_k; backward runs from the other end, dx_k = dy_k + dy_(k+1) + ... */
+/* Running sums along a dimension: y_k = x_0 + ... + x_k; backward runs from the other end,
+ * dx_k = dy_k + dy_(k+1) + ... */
 #include <stdio.h>
 
 #include "ops/elementwise.h"
@@ -29,12 +30,13 @@ static hg_tensor *running_sums(hg_tensor *x, int dim, bool backwards)
                       HG_ARGS(HG_ARG_LINE(l), HG_ARG_I64(segments), HG_ARG_I64(step), HG_ARG_I32(backwards),
                               HG_ARG_TENSOR(c), HG_ARG_TENSOR(starts))) != HG_OK ||
             hg_launch(dev, &hg_source_cumsum, options, "segment_starts", hg_range_lines(dev, l.outer * l.inner),
-                      HG_ARGS(HG_ARG_I64(l.outer), HG_ARG_I64(l.inner), HG_ARG_I64(segments), HG_ARG_TENSOR(starts))) != HG_OK)
+                      HG_ARGS(HG_ARG_I64(l.outer), HG_ARG_I64(l.inner), HG_ARG_I64(segments), HG_ARG_TENSOR(starts))) !=
+                HG_OK)
             return hg_failed();
     }
     if (hg_launch(dev, &hg_source_cumsum, options, "cumsum", range,
-                  HG_ARGS(HG_ARG_LINE(l), HG_ARG_I64(segments), HG_ARG_I64(step), HG_ARG_I32(backwards), HG_ARG_TENSOR(c),
-                          HG_ARG_TENSOR(starts), HG_ARG_TENSOR(y))) != HG_OK)
+                  HG_ARGS(HG_ARG_LINE(l), HG_ARG_I64(segments), HG_ARG_I64(step), HG_ARG_I32(backwards),
+                          HG_ARG_TENSOR(c), HG_ARG_TENSOR(starts), HG_ARG_TENSOR(y))) != HG_OK)
         return hg_failed();
     return y;
 }

@@ -1,6 +1,6 @@
-/* Elements by index along a dimension: index_select with one list for all lines, y[.., k, ..] = x[.., index[k], ..], and
- * gather with an index for each result, y[.., k, ..] = x[.., index[.., k, ..], ..]. Backward sums for each element of x
- * what was taken from it, in the order of k: the indices are sorted first, so that each finds its own. */
+/* Elements by index along a dimension: index_select with one list for all lines, y[.., k, ..] = x[.., index[k], ..],
+ * and gather with an index for each result, y[.., k, ..] = x[.., index[.., k, ..], ..]. Backward sums for each element
+ * of x what was taken from it, in the order of k: the indices are sorted first, so that each finds its own. */
 #include <string.h>
 
 #include "cl/fault.h"
@@ -24,7 +24,8 @@ static void options_of(hg_dtype dtype, int64_t numel, char out[64])
 static hg_tensor *index_rows(const index_context *c, hg_tensor *index)
 {
     if (c->shared || c->line.inner == 1) return index;
-    int64_t size[3] = {c->line.outer, c->line.inner, c->count}, stride[3] = {c->count * c->line.inner, 1, c->line.inner};
+    int64_t size[3] = {c->line.outer, c->line.inner, c->count},
+            stride[3] = {c->count * c->line.inner, 1, c->line.inner};
     hg_tensor *view = hg_new_view(index, 3, size, stride, index->offset);
     return hg_ok(view) ? hg_raw_contiguous(view) : view;
 }
@@ -97,7 +98,8 @@ hg_tensor *hg_index_select(hg_tensor *x, int dim, hg_tensor *index)
     int d = check("index_select", x, dim, index);
     if (d < 0) return hg_failed();
     if (index->ndim != 1)
-        return hg_fail(HG_E_SHAPE, "index_select: Index is supposed to be a vector, got shape %s", HG_SHAPE_TEXT(index));
+        return hg_fail(HG_E_SHAPE, "index_select: Index is supposed to be a vector, got shape %s",
+                       HG_SHAPE_TEXT(index));
     index_context c = {hg_line_of(x->ndim, x->size, d), index->numel, true, x->ndim, {0}};
     int64_t size[HG_MAX_DIMS];
     for (int i = 0; i < x->ndim; i++) {
@@ -113,13 +115,17 @@ hg_tensor *hg_gather(hg_tensor *x, int dim, hg_tensor *index)
     int d = check("gather", x, dim, index);
     if (d < 0) return hg_failed();
     if (index->ndim != x->ndim)
-        return hg_fail(HG_E_SHAPE, "gather: Index tensor must have the same number of dimensions as input tensor: index %s, "
-                                   "input %s", HG_SHAPE_TEXT(index), HG_SHAPE_TEXT(x));
+        return hg_fail(HG_E_SHAPE,
+                       "gather: Index tensor must have the same number of dimensions as input tensor: index %s, "
+                       "input %s",
+                       HG_SHAPE_TEXT(index), HG_SHAPE_TEXT(x));
     index_context c = {.count = index->size[d], .ndim = x->ndim};
     for (int i = 0; i < x->ndim; i++) {
         if (i != d && index->size[i] > x->size[i])
-            return hg_fail(HG_E_SHAPE, "gather: Size does not match at dimension %d expected index %s to be smaller than "
-                                       "self %s apart from dimension %d", i, HG_SHAPE_TEXT(index), HG_SHAPE_TEXT(x), d);
+            return hg_fail(HG_E_SHAPE,
+                           "gather: Size does not match at dimension %d expected index %s to be smaller than "
+                           "self %s apart from dimension %d",
+                           i, HG_SHAPE_TEXT(index), HG_SHAPE_TEXT(x), d);
         c.part[i] = i == d ? x->size[i] : index->size[i];
     }
     c.line = hg_line_of(x->ndim, c.part, d);

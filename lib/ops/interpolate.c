@@ -40,12 +40,14 @@ static hg_status launch(const resampling *r, const char *kernel, hg_tensor *from
     int64_t width = to->size[3];
     snprintf(options, sizeof options, "-DBILINEAR=%d %s%s", r->bilinear, hg_real_options(to->dtype),
              hg_max_i64(from->numel, to->numel) > INT32_MAX / 2 ? " -DHG_WIDE=1" : "");
-    hg_range range = hg_is_cpu(dev) ? hg_range_lines(dev, width ? to->numel / width : 0) : hg_range_elements(dev, to->numel);
+    hg_range range =
+        hg_is_cpu(dev) ? hg_range_lines(dev, width ? to->numel / width : 0) : hg_range_elements(dev, to->numel);
     return hg_launch(dev, &hg_source_interpolate, options, kernel, range,
                      HG_ARGS(HG_ARG_I64(to->size[0] * to->size[1]), HG_ARG_I64(r->in[0]), HG_ARG_I64(r->in[1]),
                              HG_ARG_I64(r->out[0]), HG_ARG_I64(r->out[1]), HG_ARG_I32(r->align),
-                             hg_arg_real(f64, r->scale[0]), hg_arg_real(f64, r->inverse[0]), hg_arg_real(f64, r->scale[1]),
-                             hg_arg_real(f64, r->inverse[1]), HG_ARG_TENSOR(from), HG_ARG_TENSOR(to)));
+                             hg_arg_real(f64, r->scale[0]), hg_arg_real(f64, r->inverse[0]),
+                             hg_arg_real(f64, r->scale[1]), hg_arg_real(f64, r->inverse[1]), HG_ARG_TENSOR(from),
+                             HG_ARG_TENSOR(to)));
 }
 
 static hg_status interpolate_backward(hg_node *n, hg_tensor *dy, hg_tensor **dx)
@@ -69,18 +71,20 @@ static hg_status find_sizes(const hg_tensor *x, const hg_interpolate_options *o,
     for (int i = 0; i < 2; i++) {
         double factor = o->scale[i] != 0 ? o->scale[i] : o->scale[0], side = floor((double)x->size[2 + i] * factor);
         if (scaled && !(factor > 0 && side <= MAX_SIDE))
-            return hg_error(HG_E_ARG, "interpolate: scale %g does not fit size %lld; it must be above 0 and give at most %d",
+            return hg_error(HG_E_ARG,
+                            "interpolate: scale %g does not fit size %lld; it must be above 0 and give at most %d",
                             factor, (long long)x->size[2 + i], MAX_SIDE);
         r->in[i] = x->size[2 + i];
         r->out[i] = scaled ? (int64_t)side : o->size[i] ? o->size[i] : o->size[0];
         if (r->in[i] > MAX_SIDE || r->out[i] > MAX_SIDE)
-            return hg_error(HG_E_UNSUPPORTED, "interpolate: sides of at most %d, got %lld to %lld", MAX_SIDE, (long long)r->in[i],
-                            (long long)r->out[i]);
+            return hg_error(HG_E_UNSUPPORTED, "interpolate: sides of at most %d, got %lld to %lld", MAX_SIDE,
+                            (long long)r->in[i], (long long)r->out[i]);
         find_scale(r, i, x->dtype, scaled ? factor : 0);
     }
     if (r->in[0] < 1 || r->in[1] < 1 || r->out[0] < 1 || r->out[1] < 1)
-        return hg_error(HG_E_SHAPE, "interpolate: Input and output sizes should be greater than 0, but got input (H: %lld, W: "
-                                    "%lld) output (H: %lld, W: %lld)",
+        return hg_error(HG_E_SHAPE,
+                        "interpolate: Input and output sizes should be greater than 0, but got input (H: %lld, W: "
+                        "%lld) output (H: %lld, W: %lld)",
                         (long long)r->in[0], (long long)r->in[1], (long long)r->out[0], (long long)r->out[1]);
     return HG_OK;
 }
@@ -89,7 +93,8 @@ hg_tensor *hg_interpolate(hg_tensor *x, const hg_interpolate_options *o)
 {
     hg_interpolate_options options = o ? *o : HG_INTERPOLATE_DEFAULTS;
     if (!HG_CHECK_OPERANDS("interpolate", x) || !hg_check_float("interpolate", x)) return hg_failed();
-    if (x->ndim != 4) return hg_fail(HG_E_SHAPE, "interpolate: Got %dD input, but needs 4D input, N x C x H x W", x->ndim);
+    if (x->ndim != 4)
+        return hg_fail(HG_E_SHAPE, "interpolate: Got %dD input, but needs 4D input, N x C x H x W", x->ndim);
     resampling r = {.bilinear = options.mode == HG_INTERPOLATE_BILINEAR, .align = options.align_corners};
     if (find_sizes(x, &options, &r) != HG_OK) return hg_failed();
     int64_t size[4] = {x->size[0], x->size[1], r.out[0], r.out[1]};
@@ -97,5 +102,6 @@ hg_tensor *hg_interpolate(hg_tensor *x, const hg_interpolate_options *o)
     hg_scope *s = hg_scope_inner();
     hg_tensor *y = hg_new_tensor(x->dev, x->dtype, 4, size), *c = hg_raw_contiguous(x);
     if (!hg_ok(y) || !hg_ok(c) || launch(&r, "interpolate_fwd", c, y) != HG_OK) return hg_scope_return(s, hg_failed());
-    return hg_scope_return(s, hg_record(y, r.bilinear ? &bilinear_op : &nearest_op, HG_LIST(x), HG_NO_LIST, &r, sizeof r));
+    return hg_scope_return(s,
+                           hg_record(y, r.bilinear ? &bilinear_op : &nearest_op, HG_LIST(x), HG_NO_LIST, &r, sizeof r));
 }

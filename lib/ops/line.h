@@ -20,6 +20,7 @@ static inline hg_line hg_line_of(int ndim, const int64_t *size, int dim)
 
 /* A stable sort of each row of a contiguous x[rows][n], NaN the largest, into new tensors of the open scope: the values
  * and (i64) the places in the row that they came from. Either may be NULL if it is not wanted. */
-hg_status hg_raw_sort_rows(hg_tensor *x, int64_t rows, int64_t n, bool descending, hg_tensor **values, hg_tensor **places);
+hg_status hg_raw_sort_rows(hg_tensor *x, int64_t rows, int64_t n, bool descending, hg_tensor **values,
+                           hg_tensor **places);
 
 #endif

@@ -1,5 +1,5 @@
-/* Padding, after torch.nn.functional.pad. A constant one is a filled tensor with the input copied into it, whose gradient
- * is a view; the others go dim by dim (kernels/pad.cl), back in the opposite order. Negative pads cut off. */
+/* Padding, after torch.nn.functional.pad. A constant one is a filled tensor with the input copied into it, whose
+ * gradient is a view; the others go dim by dim (kernels/pad.cl), back in the opposite order. Negative pads cut off. */
 #include <stdio.h>
 #include <string.h>
 
@@ -83,21 +83,27 @@ static hg_status check_taken(const pad_context *c, const hg_tensor *x, int count
 {
     const char *mode = mode_names[c->mode];
     if (count < 1 || count > 3 || (x->ndim != count + 1 && x->ndim != count + 2))
-        return hg_error(HG_E_SHAPE, "pad: mode %s pads the last 1, 2 or 3 dims of a tensor with one or two dims more, got %d of "
-                                    "a tensor of shape %s", mode, count, HG_SHAPE_TEXT(x));
+        return hg_error(HG_E_SHAPE,
+                        "pad: mode %s pads the last 1, 2 or 3 dims of a tensor with one or two dims more, got %d of "
+                        "a tensor of shape %s",
+                        mode, count, HG_SHAPE_TEXT(x));
     for (int d = x->ndim - count; d < x->ndim; d++) {
         int64_t low = c->low[d], high = c->high[d], size = x->size[d];
         if (low < 0 || high < 0)
-            return hg_error(HG_E_ARG, "pad: mode %s takes no negative padding, got (%lld, %lld); hg_slice cuts off", mode,
-                            (long long)low, (long long)high);
-        if (!size) return hg_error(HG_E_SHAPE, "pad: mode %s needs an element to take, got input %s", mode, HG_SHAPE_TEXT(x));
+            return hg_error(HG_E_ARG, "pad: mode %s takes no negative padding, got (%lld, %lld); hg_slice cuts off",
+                            mode, (long long)low, (long long)high);
+        if (!size)
+            return hg_error(HG_E_SHAPE, "pad: mode %s needs an element to take, got input %s", mode, HG_SHAPE_TEXT(x));
         if (c->mode == HG_PAD_REFLECT && (low >= size || high >= size))
-            return hg_error(HG_E_ARG, "pad: Padding size should be less than the corresponding input dimension, but got: padding "
-                                      "(%lld, %lld) at dimension %d of input %s", (long long)low, (long long)high, d,
-                            HG_SHAPE_TEXT(x));
+            return hg_error(HG_E_ARG,
+                            "pad: Padding size should be less than the corresponding input dimension, but got: padding "
+                            "(%lld, %lld) at dimension %d of input %s",
+                            (long long)low, (long long)high, d, HG_SHAPE_TEXT(x));
         if (c->mode == HG_PAD_CIRCULAR && (low > size || high > size))
-            return hg_error(HG_E_ARG, "pad: Padding value causes wrapping around more than once: padding (%lld, %lld) at "
-                                      "dimension %d of input %s", (long long)low, (long long)high, d, HG_SHAPE_TEXT(x));
+            return hg_error(HG_E_ARG,
+                            "pad: Padding value causes wrapping around more than once: padding (%lld, %lld) at "
+                            "dimension %d of input %s",
+                            (long long)low, (long long)high, d, HG_SHAPE_TEXT(x));
     }
     return HG_OK;
 }
@@ -109,7 +115,8 @@ static hg_status resolve(const hg_tensor *x, const hg_pads *pads, hg_pad_mode mo
     *c = (pad_context){.mode = mode};
     if ((unsigned)mode > HG_PAD_CIRCULAR) return hg_error(HG_E_ARG, "pad: there is no mode %d", (int)mode);
     if (pads->count < 0 || pads->count % 2) return hg_error(HG_E_ARG, "pad: Padding length must be divisible by 2");
-    if (pads->count > 2 * x->ndim) return hg_error(HG_E_ARG, "pad: Padding length too large: %d for %d dims", pads->count, x->ndim);
+    if (pads->count > 2 * x->ndim)
+        return hg_error(HG_E_ARG, "pad: Padding length too large: %d for %d dims", pads->count, x->ndim);
     for (int d = 0; d < x->ndim; d++) {
         int pair = x->ndim - 1 - d;
         if (2 * pair < pads->count) {
@@ -119,8 +126,8 @@ static hg_status resolve(const hg_tensor *x, const hg_pads *pads, hg_pad_mode mo
         int64_t left = x->size[d] + hg_min_i64(c->low[d], 0);       /* what cutting off leaves */
         if (left < 0 || left + hg_min_i64(c->high[d], 0) < 0 || !hg_add_i64(x->size[d], c->low[d], &size[d]) ||
             !hg_add_i64(size[d], c->high[d], &size[d]) || size[d] < 0)
-            return hg_error(HG_E_ARG, "pad: padding (%lld, %lld) does not fit size %lld of dimension %d", (long long)c->low[d],
-                            (long long)c->high[d], (long long)x->size[d], d);
+            return hg_error(HG_E_ARG, "pad: padding (%lld, %lld) does not fit size %lld of dimension %d",
+                            (long long)c->low[d], (long long)c->high[d], (long long)x->size[d], d);
     }
     if (hg_checked_numel("pad", x->ndim, size) < 0) return hg_last_status();
     if (mode != HG_PAD_CONSTANT) return check_taken(c, x, pads->count / 2);

@@ -30,16 +30,16 @@ static hg_status pair_backward(hg_node *n, hg_tensor *dy, hg_tensor **dx)
         if (!hg_ok(dx[i])) return hg_last_status();
         HG_TRY(hg_launch(x->dev, &hg_source_pair_loss, hg_real_options(x->dtype), c->backward,
                          hg_range_elements(x->dev, x->numel),
-                         HG_ARGS(HG_ARG_I64(x->numel), hg_arg_real(f64, c->p), hg_arg_real(f64, c->scale), HG_ARG_I32(i),
-                                 HG_ARG_TENSOR(x), HG_ARG_TENSOR(t), HG_ARG_TENSOR(dy), HG_ARG_I32(!c->reduced),
-                                 HG_ARG_TENSOR(dx[i]))));
+                         HG_ARGS(HG_ARG_I64(x->numel), hg_arg_real(f64, c->p), hg_arg_real(f64, c->scale),
+                                 HG_ARG_I32(i), HG_ARG_TENSOR(x), HG_ARG_TENSOR(t), HG_ARG_TENSOR(dy),
+                                 HG_ARG_I32(!c->reduced), HG_ARG_TENSOR(dx[i]))));
     }
     return HG_OK;
 }
 
 /* Operands that are broadcast already. */
-static hg_tensor *computed(const char *forward, const char *backward, const char *node, hg_tensor *input, hg_tensor *target,
-                           double p, hg_reduction reduction)
+static hg_tensor *computed(const char *forward, const char *backward, const char *node, hg_tensor *input,
+                           hg_tensor *target, double p, hg_reduction reduction)
 {
     hg_device *dev = input->dev;
     hg_tensor *x = hg_raw_contiguous(input), *t = hg_raw_contiguous(target);
@@ -64,8 +64,8 @@ static bool check_pair(const char *name, hg_tensor *input, hg_tensor *target)
     return false;
 }
 
-static hg_tensor *pair_loss(const char *name, const char *forward, const char *backward, const char *node, hg_tensor *input,
-                            hg_tensor *target, double p, hg_reduction reduction)
+static hg_tensor *pair_loss(const char *name, const char *forward, const char *backward, const char *node,
+                            hg_tensor *input, hg_tensor *target, double p, hg_reduction reduction)
 {
     hg_shape shape;
     if (!check_pair(name, input, target)) return hg_failed();
@@ -73,8 +73,10 @@ static hg_tensor *pair_loss(const char *name, const char *forward, const char *b
     hg_scope *s = hg_scope_inner();
     if (!hg_same_shape(input, target)) {
         static int said;
-        hg_warn_once(&said, "%s: using a target size (%s) that is different to the input size (%s): they are broadcast, "
-                            "which is seldom what was meant", name, HG_SHAPE_TEXT(target), HG_SHAPE_TEXT(input));
+        hg_warn_once(&said,
+                     "%s: using a target size (%s) that is different to the input size (%s): they are broadcast, "
+                     "which is seldom what was meant",
+                     name, HG_SHAPE_TEXT(target), HG_SHAPE_TEXT(input));
         input = hg_expand(input, shape);
         target = hg_expand(target, shape);
         if (!hg_ok(input) || !hg_ok(target)) return hg_scope_return(s, hg_failed());
@@ -84,21 +86,23 @@ static hg_tensor *pair_loss(const char *name, const char *forward, const char *b
 
 hg_tensor *hg_smooth_l1_loss(hg_tensor *input, hg_tensor *target, double beta, hg_reduction reduction)
 {
-    if (!(beta >= 0)) return hg_fail(HG_E_ARG, "smooth_l1_loss: does not support negative values for beta, got %g", beta);
+    if (!(beta >= 0))
+        return hg_fail(HG_E_ARG, "smooth_l1_loss: does not support negative values for beta, got %g", beta);
     return pair_loss("smooth_l1_loss", "smooth_l1_fwd", "smooth_l1_bwd", "SmoothL1LossBackward0", input, target, beta,
                      reduction);
 }
 
 hg_tensor *hg_huber_loss(hg_tensor *input, hg_tensor *target, double delta, hg_reduction reduction)
 {
-    if (!(delta > 0)) return hg_fail(HG_E_ARG, "huber_loss: does not support non-positive values for delta, got %g", delta);
+    if (!(delta > 0))
+        return hg_fail(HG_E_ARG, "huber_loss: does not support non-positive values for delta, got %g", delta);
     return pair_loss("huber_loss", "huber_fwd", "huber_bwd", "HuberLossBackward0", input, target, delta, reduction);
 }
 
 hg_tensor *hg_kl_div(hg_tensor *input, hg_tensor *target, bool log_target, hg_reduction reduction)
 {
-    return pair_loss("kl_div", log_target ? "kl_div_log_fwd" : "kl_div_fwd", log_target ? "kl_div_log_bwd" : "kl_div_bwd",
-                     "KlDivBackward0", input, target, 0, reduction);
+    return pair_loss("kl_div", log_target ? "kl_div_log_fwd" : "kl_div_fwd",
+                     log_target ? "kl_div_log_bwd" : "kl_div_bwd", "KlDivBackward0", input, target, 0, reduction);
 }
 
 /* ---- binary cross entropy of logits ---- */
@@ -135,8 +139,8 @@ static hg_status bce_backward(hg_node *n, hg_tensor *dy, hg_tensor **dx)
         if (!hg_ok(dx[i])) return hg_last_status();
         HG_TRY(hg_launch(x->dev, &hg_source_pair_loss, hg_real_options(x->dtype), "bce_bwd",
                          hg_range_elements(x->dev, x->numel),
-                         HG_ARGS(HG_ARG_I64(x->numel), hg_arg_real(f64, c->scale), HG_ARG_I32(i), ARG_WHICH(s), ARG_WEIGHTS(s),
-                                 HG_ARG_TENSOR(dy), HG_ARG_I32(!c->reduced), HG_ARG_TENSOR(dx[i]))));
+                         HG_ARGS(HG_ARG_I64(x->numel), hg_arg_real(f64, c->scale), HG_ARG_I32(i), ARG_WHICH(s),
+                                 ARG_WEIGHTS(s), HG_ARG_TENSOR(dy), HG_ARG_I32(!c->reduced), HG_ARG_TENSOR(dx[i]))));
     }
     return HG_OK;
 }
@@ -154,8 +158,8 @@ static bool weight_like(const char *what, hg_tensor *x, hg_tensor *weight, hg_te
         return false;
     }
     if (hg_grad_enabled() && hg_requires_grad(weight)) {
-        hg_error(HG_E_UNSUPPORTED, "binary_cross_entropy_with_logits: not differentiable with respect to '%s'; detach it",
-                 what);
+        hg_error(HG_E_UNSUPPORTED,
+                 "binary_cross_entropy_with_logits: not differentiable with respect to '%s'; detach it", what);
         return false;
     }
     if (hg_broadcast_shape("binary_cross_entropy_with_logits", weight, x, &both.ndim, both.size) != HG_OK) return false;
@@ -188,8 +192,8 @@ hg_tensor *hg_binary_cross_entropy_with_logits(hg_tensor *input, hg_tensor *targ
         !hg_check_operands(name, (hg_tensor *[]){input, options.weight, options.pos_weight}, 3, true))
         return hg_failed();
     if (!hg_same_shape(input, target))
-        return hg_fail(HG_E_SHAPE, "%s: Target size (torch.Size(%s)) must be the same as input size (torch.Size(%s))", name,
-                       HG_SHAPE_TEXT(target), HG_SHAPE_TEXT(input));
+        return hg_fail(HG_E_SHAPE, "%s: Target size (torch.Size(%s)) must be the same as input size (torch.Size(%s))",
+                       name, HG_SHAPE_TEXT(target), HG_SHAPE_TEXT(input));
     hg_scope *s = hg_scope_inner();
     return hg_scope_return(s, bce(input, target, &options));
 }

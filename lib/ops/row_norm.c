@@ -1,6 +1,6 @@
 /* Layer and group normalisation: y = (x - mean) inv weight + bias with inv = 1 / sqrt(var + eps), mean and biased
- * variance of a row: the trailing dims of a layer norm, a group of channels of one image of a group norm. Backward is in
- * kernels/row_norm.cl; dweight = sum(dy xh) and dbias = sum(dy) are sums over all rows. */
+ * variance of a row: the trailing dims of a layer norm, a group of channels of one image of a group norm. Backward is
+ * in kernels/row_norm.cl; dweight = sum(dy xh) and dbias = sum(dy) are sums over all rows. */
 #include <stdio.h>
 
 #include "autograd/autograd.h"
@@ -81,11 +81,11 @@ static hg_status check_weight(const char *op, const char *what, const hg_tensor 
     bool same = t->ndim == shape.ndim;
     for (int d = 0; same && d < t->ndim; d++) same = t->size[d] == shape.size[d];
     if (!same)
-        return hg_error(HG_E_SHAPE, "%s: Expected %s to be %s, but got %s of shape %s; it needs %s", op, what, must, what,
-                        HG_SHAPE_TEXT(t), hg_shape_text(shape.ndim, shape.size, (char[160]){0}, 160));
+        return hg_error(HG_E_SHAPE, "%s: Expected %s to be %s, but got %s of shape %s; it needs %s", op, what, must,
+                        what, HG_SHAPE_TEXT(t), hg_shape_text(shape.ndim, shape.size, (char[160]){0}, 160));
     if (t->dtype != x->dtype)
-        return hg_error(HG_E_DTYPE, "%s: %s is %s, the input is %s; cast one of them", op, what, hg_dtype_name(t->dtype),
-                        hg_dtype_name(x->dtype));
+        return hg_error(HG_E_DTYPE, "%s: %s is %s, the input is %s; cast one of them", op, what,
+                        hg_dtype_name(t->dtype), hg_dtype_name(x->dtype));
     return HG_OK;
 }
 
@@ -96,14 +96,15 @@ hg_tensor *hg_layer_norm(hg_tensor *input, hg_shape shape, hg_tensor *weight, hg
         !hg_check_float("layer_norm", input))
         return hg_failed();
     if (shape.ndim < 1 || shape.ndim > HG_MAX_DIMS)
-        return hg_fail(HG_E_SHAPE, "layer_norm: Expected normalized_shape to be of 1 to %d dimensions, got %d", HG_MAX_DIMS,
-                       shape.ndim);
+        return hg_fail(HG_E_SHAPE, "layer_norm: Expected normalized_shape to be of 1 to %d dimensions, got %d",
+                       HG_MAX_DIMS, shape.ndim);
     int lead = input->ndim - shape.ndim;
     bool fits = lead >= 0;
     for (int d = 0; fits && d < shape.ndim; d++) fits = input->size[lead + d] == shape.size[d];
     if (!fits)
-        return hg_fail(HG_E_SHAPE, "layer_norm: Given normalized_shape=%s, the input's last sizes must be these, but got "
-                                   "input of size %s",
+        return hg_fail(HG_E_SHAPE,
+                       "layer_norm: Given normalized_shape=%s, the input's last sizes must be these, but got "
+                       "input of size %s",
                        hg_shape_text(shape.ndim, shape.size, (char[160]){0}, 160), HG_SHAPE_TEXT(input));
     const char *must = "of same shape as normalized_shape";
     if (check_weight("layer_norm", "weight", weight, input, shape, must) != HG_OK ||
@@ -127,14 +128,17 @@ hg_tensor *hg_group_norm(hg_tensor *input, int64_t groups, hg_tensor *weight, hg
     if (input->ndim < 2)
         return hg_fail(HG_E_SHAPE, "group_norm: expected at least 2D input (got %dD input)", input->ndim);
     if (groups < 1 || input->size[1] % groups)
-        return hg_fail(HG_E_SHAPE, "group_norm: Expected number of channels in input to be divisible by num_groups, but got "
-                                   "input of shape %s and num_groups=%lld", HG_SHAPE_TEXT(input), (long long)groups);
+        return hg_fail(HG_E_SHAPE,
+                       "group_norm: Expected number of channels in input to be divisible by num_groups, but got "
+                       "input of shape %s and num_groups=%lld",
+                       HG_SHAPE_TEXT(input), (long long)groups);
     hg_shape c = HG_SHAPE(input->size[1]);
     const char *must = "a vector of size equal to the number of channels in input";
     if (check_weight("group_norm", "weight", weight, input, c, must) != HG_OK ||
         check_weight("group_norm", "bias", bias, input, c, must) != HG_OK)
         return hg_failed();
-    norm_rows z = {.rows = input->size[0] * groups, .groups = groups, .channels = c.size[0] / groups, .run = 1, .weight = c};
+    norm_rows z = {
+        .rows = input->size[0] * groups, .groups = groups, .channels = c.size[0] / groups, .run = 1, .weight = c};
     for (int d = 2; d < input->ndim; d++) z.run *= input->size[d];
     z.shape = HG_SHAPE(input->size[0], c.size[0], z.run);
     hg_scope *s = hg_scope_inner();

@@ -1,5 +1,5 @@
-/* Sorting along a dimension, its places, and the first k of them. Stable; NaN is the largest. The gradient of an element
- * goes to the place that it came from. */
+/* Sorting along a dimension, its places, and the first k of them. Stable; NaN is the largest. The gradient of an
+ * element goes to the place that it came from. */
 #include <stdio.h>
 #include <string.h>
 
@@ -8,7 +8,8 @@
 
 enum { BLOCK = 16, SPAN_CPU = 512, SPAN_GPU = 8 };      /* as in kernels/sort.cl */
 
-hg_status hg_raw_sort_rows(hg_tensor *x, int64_t rows, int64_t n, bool descending, hg_tensor **values, hg_tensor **places)
+hg_status hg_raw_sort_rows(hg_tensor *x, int64_t rows, int64_t n, bool descending, hg_tensor **values,
+                           hg_tensor **places)
 {
     hg_device *dev = x->dev;
     char options[96];
@@ -21,8 +22,9 @@ hg_status hg_raw_sort_rows(hg_tensor *x, int64_t rows, int64_t n, bool descendin
     }
     hg_element_options(x->dtype, x->numel > INT32_MAX / 2, options);
     if (descending) snprintf(options + strlen(options), 32, " -DDESCENDING=1");
-    HG_TRY(hg_launch(dev, &hg_source_sort, options, "sort_blocks", hg_range_lines(dev, rows * hg_ceil_div(n, BLOCK)),
-                     HG_ARGS(HG_ARG_I64(rows), HG_ARG_I64(n), HG_ARG_TENSOR(x), HG_ARG_TENSOR(v[0]), HG_ARG_TENSOR(p[0]))));
+    HG_TRY(hg_launch(
+        dev, &hg_source_sort, options, "sort_blocks", hg_range_lines(dev, rows * hg_ceil_div(n, BLOCK)),
+        HG_ARGS(HG_ARG_I64(rows), HG_ARG_I64(n), HG_ARG_TENSOR(x), HG_ARG_TENSOR(v[0]), HG_ARG_TENSOR(p[0]))));
     hg_range range = hg_range_lines(dev, rows * hg_ceil_div(n, hg_is_cpu(dev) ? SPAN_CPU : SPAN_GPU));
     for (int64_t width = BLOCK; width < n; width *= 2, now = !now)
         HG_TRY(hg_launch(dev, &hg_source_sort, options, "sort_merge", range,
@@ -84,8 +86,8 @@ static hg_status sort_backward(hg_node *n, hg_tensor *dy, hg_tensor **dx)
     hg_element_options(dy->dtype, y->numel > INT32_MAX / 2, options);
     dx[0] = y;
     return hg_launch(y->dev, &hg_source_index, options, "put", hg_range_elements(y->dev, dy->numel),
-                     HG_ARGS(HG_ARG_LINE(l), HG_ARG_I64(ndim ? dy->size[dim] : 1), HG_ARG_TENSOR(places), HG_ARG_TENSOR(dy),
-                             HG_ARG_TENSOR(y)));
+                     HG_ARGS(HG_ARG_LINE(l), HG_ARG_I64(ndim ? dy->size[dim] : 1), HG_ARG_TENSOR(places),
+                             HG_ARG_TENSOR(dy), HG_ARG_TENSOR(y)));
 }
 static const hg_op sort_op = {"SortBackward0", sort_backward}, topk_op = {"TopkBackward0", sort_backward};
 

@@ -44,12 +44,15 @@ hg_status hg_split_sizes(hg_tensor *t, const int64_t *sizes, int n, int dim, hg_
     int64_t sum = 0;
     for (int i = 0; i < n; i++) {
         if (sizes[i] < 0)
-            return hg_error(HG_E_ARG, "split_sizes: sizes must be non-negative, but got %lld for part %d", (long long)sizes[i], i);
+            return hg_error(HG_E_ARG, "split_sizes: sizes must be non-negative, but got %lld for part %d",
+                            (long long)sizes[i], i);
         if (!hg_add_i64(sum, sizes[i], &sum)) return hg_error(HG_E_ARG, "split_sizes: the sizes are too large");
     }
     if (sum != t->size[d])
-        return hg_error(HG_E_ARG, "split_sizes: expects sizes to sum exactly to %lld (input tensor's size at dimension %d), "
-                                  "but they sum to %lld", (long long)t->size[d], d, (long long)sum);
+        return hg_error(HG_E_ARG,
+                        "split_sizes: expects sizes to sum exactly to %lld (input tensor's size at dimension %d), "
+                        "but they sum to %lld",
+                        (long long)t->size[d], d, (long long)sum);
     return cut(t, d, sizes, 0, n, parts);
 }
 
@@ -66,9 +69,11 @@ int hg_split(hg_tensor *t, int64_t size, int dim, hg_tensor **parts, int max)
     for (int i = 0; i < max; i++) parts[i] = hg_error_tensor();
     int d = check("split", t, dim);
     if (d < 0) return hg_last_status();
-    if (size < 0) return hg_error(HG_E_ARG, "split: expects the size to be non-negative, but got %lld", (long long)size);
+    if (size < 0)
+        return hg_error(HG_E_ARG, "split: expects the size to be non-negative, but got %lld", (long long)size);
     if (!size && t->size[d])
-        return hg_error(HG_E_ARG, "split: the size can only be 0 if dimension size is 0, but got dimension size of %lld",
+        return hg_error(HG_E_ARG,
+                        "split: the size can only be 0 if dimension size is 0, but got dimension size of %lld",
                         (long long)t->size[d]);
     int n = parts_of("split", t->size[d], size, max);
     hg_status status = n > 0 ? cut(t, d, NULL, size, n, parts) : (hg_status)n;

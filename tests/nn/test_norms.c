@@ -51,7 +51,8 @@ START_TEST(norm_layers_print_and_compute)
     hg_tensor *one = hg_full(d, HG_F32, HG_SHAPE(4), 1), *zero = hg_zeros(d, HG_F32, HG_SHAPE(4));
     check(hg_layer_norm_module(d, HG_SHAPE(4), 1e-5, true), "LayerNorm((4,), eps=1e-05, elementwise_affine=True)", x,
           hg_layer_norm(x, HG_SHAPE(4), one, zero, 1e-5));
-    check(hg_layer_norm_module(d, HG_SHAPE(3, 4), 1e-3, false), "LayerNorm((3, 4), eps=0.001, elementwise_affine=False)", x,
+    check(hg_layer_norm_module(d, HG_SHAPE(3, 4), 1e-3, false),
+          "LayerNorm((3, 4), eps=0.001, elementwise_affine=False)", x,
           hg_layer_norm(x, HG_SHAPE(3, 4), NULL, NULL, 1e-3));
     check(hg_group_norm_module(d, 2, 6, 1e-5, true), "GroupNorm(2, 6, eps=1e-05, affine=True)", x,
           hg_group_norm(x, 2, hg_full(d, HG_F32, HG_SHAPE(6), 1), hg_zeros(d, HG_F32, HG_SHAPE(6)), 1e-5));
@@ -78,7 +79,8 @@ START_TEST(norm_layers_learn)
         hg_shape shape = k ? HG_SHAPE(4) : HG_SHAPE(3, 2);
         test_equal(weight, shape, ones);
         test_equal(bias, shape, zeros);
-        ck_assert_hg(hg_backward(hg_sum(hg_forward(layers[k], random_tensor(k ? HG_SHAPE(5, 4) : HG_SHAPE(5, 3, 2))), HG_ALL, false)));
+        ck_assert_hg(hg_backward(
+            hg_sum(hg_forward(layers[k], random_tensor(k ? HG_SHAPE(5, 4) : HG_SHAPE(5, 3, 2))), HG_ALL, false)));
         test_equal(hg_grad(bias), shape, sums);
         ck_assert_ptr_nonnull(hg_grad(weight));
         hg_module_free(layers[k]);
@@ -97,10 +99,13 @@ START_TEST(norm_layers_refuse_what_makes_no_layer)
 {
     hg_device *d = test_device();
     uint64_t before = test_memory();
-    refused(hg_layer_norm_module(d, HG_SCALAR, 1e-5, true), "LayerNorm: normalized_shape must have 1 to 8 dimensions, got 0");
-    refused(hg_layer_norm_module(d, HG_SHAPE(2, -1), 1e-5, true), "LayerNorm: normalized_shape must be at least 0, got -1");
+    refused(hg_layer_norm_module(d, HG_SCALAR, 1e-5, true),
+            "LayerNorm: normalized_shape must have 1 to 8 dimensions, got 0");
+    refused(hg_layer_norm_module(d, HG_SHAPE(2, -1), 1e-5, true),
+            "LayerNorm: normalized_shape must be at least 0, got -1");
     refused(hg_layer_norm_module(d, HG_SHAPE(2), NAN, true), "LayerNorm: eps must not be negative, got nan");
-    refused(hg_group_norm_module(d, 4, 6, 1e-5, true), "GroupNorm: num_channels must be divisible by num_groups, got 6 and 4");
+    refused(hg_group_norm_module(d, 4, 6, 1e-5, true),
+            "GroupNorm: num_channels must be divisible by num_groups, got 6 and 4");
     refused(hg_group_norm_module(d, 0, 6, 1e-5, true), "GroupNorm: num_groups must be at least 1, got 0");
     refused(hg_group_norm_module(d, 2, -2, 1e-5, true), "GroupNorm: num_channels must be at least 0, got -2");
     refused(hg_softplus_module(d, 0, 20), "Softplus: beta must be a number other than 0, got 0");

@@ -11,7 +11,8 @@ typedef struct lines {
 static lines lines_of(hg_shape shape, int dim)
 {
     lines l = {1, shape.size[dim], 1};
-    for (int d = 0; d < shape.ndim; d++) *(d < dim ? &l.outer : d > dim ? &l.inner : &l.length) *= d == dim ? 1 : shape.size[d];
+    for (int d = 0; d < shape.ndim; d++)
+        *(d < dim ? &l.outer : d > dim ? &l.inner : &l.length) *= d == dim ? 1 : shape.size[d];
     return l;
 }
 
@@ -55,8 +56,8 @@ START_TEST(elements_by_index_along_every_dim_and_layout)
 {
     static const hg_dtype others[] = {HG_I32, HG_I64, HG_U8, HG_BOOL};
     for (int k = 0; k < 24; k++)
-        check(HG_F32, HG_SHAPE(test_between(1, 6), test_between(1, 9), test_between(1, 20)), k % 3, test_between(1, 40), k % 2,
-              k % TEST_LAYOUTS);
+        check(HG_F32, HG_SHAPE(test_between(1, 6), test_between(1, 9), test_between(1, 20)), k % 3, test_between(1, 40),
+              k % 2, k % TEST_LAYOUTS);
     for (int k = 0; k < 8; k++) check(others[k / 2], HG_SHAPE(3, 7), k / 4, 5, k % 2, k % TEST_LAYOUTS);
     check(HG_F32, HG_SHAPE(3), 0, 2000, true, 0);
     check(HG_F32, HG_SHAPE(100, 10), 1, 1, false, 0);
@@ -136,8 +137,9 @@ START_TEST(indexing_says_what_is_wrong)
     ck_assert(!hg_ok(hg_gather(x, 0, one)));
     test_error(HG_E_SHAPE, "gather: Index tensor must have the same number of dimensions as input tensor");
     ck_assert(!hg_ok(hg_gather(x, 0, wide)));
-    test_error(HG_E_SHAPE, "gather: Size does not match at dimension 1 expected index [1, 4] to be smaller than self [2, 3] "
-                           "apart from dimension 0");
+    test_error(HG_E_SHAPE,
+               "gather: Size does not match at dimension 1 expected index [1, 4] to be smaller than self [2, 3] "
+               "apart from dimension 0");
     hg_scope_end(s);
 }
 END_TEST

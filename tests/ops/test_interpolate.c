@@ -22,7 +22,8 @@ START_TEST(resampling_is_pytorchs)
     for (int k = 0; k < 3 * CASES; k++) {
         hg_scope *s = hg_scope_begin(test_device());
         hg_shape in, out;
-        double *x = golden(k, "x", &in), *y = golden(k, "y", &out), *dy = golden(k, "dy", NULL), *dx = golden(k, "dx", NULL);
+        double *x = golden(k, "x", &in), *y = golden(k, "y", &out), *dy = golden(k, "dy", NULL),
+               *dx = golden(k, "dx", NULL);
         hg_interpolate_options o = {.mode = k / CASES ? HG_INTERPOLATE_BILINEAR : HG_INTERPOLATE_NEAREST,
                                     .align_corners = k / CASES == 2};
         for (int i = 0; i < 2; i++) {
@@ -54,7 +55,8 @@ static double weight(int64_t size, int64_t out, bool bilinear, bool align, int64
 static void check(int64_t h, int64_t w, int64_t oh, int64_t ow, bool bilinear, bool align)
 {
     hg_scope *s = hg_scope_begin(test_device());
-    double *x = test_values(h * w), *dy = test_values(oh * ow), *y = calloc((size_t)(oh * ow), 8), *dx = calloc((size_t)(h * w), 8);
+    double *x = test_values(h * w), *dy = test_values(oh * ow), *y = calloc((size_t)(oh * ow), 8),
+           *dx = calloc((size_t)(h * w), 8);
     for (int64_t a = 0; a < oh; a++)
         for (int64_t b = 0; b < ow; b++)
             for (int64_t i = 0; i < h; i++)
@@ -113,8 +115,10 @@ START_TEST(resampling_gradients_agree_with_differences)
     hg_scope *s = hg_scope_begin(test_device());
     double *v = test_values(24);
     hg_tensor *x = test_tensor(HG_F64, HG_SHAPE(2, 1, 3, 4), v);
-    hg_interpolate_options o[] = {{{7, 2}, {0, 0}, HG_INTERPOLATE_NEAREST, false}, {{2, 9}, {0, 0}, HG_INTERPOLATE_BILINEAR, false},
-                                  {{5, 3}, {0, 0}, HG_INTERPOLATE_BILINEAR, true}, {{0, 0}, {1.3, 0.7}, HG_INTERPOLATE_BILINEAR, false}};
+    hg_interpolate_options o[] = {{{7, 2}, {0, 0}, HG_INTERPOLATE_NEAREST, false},
+                                  {{2, 9}, {0, 0}, HG_INTERPOLATE_BILINEAR, false},
+                                  {{5, 3}, {0, 0}, HG_INTERPOLATE_BILINEAR, true},
+                                  {{0, 0}, {1.3, 0.7}, HG_INTERPOLATE_BILINEAR, false}};
     for (int k = 0; k < 4; k++) test_gradient(resampled, &x, 1, &o[k]);
     free(v);
     hg_scope_end(s);
@@ -126,17 +130,27 @@ START_TEST(resampling_says_what_is_wrong)
     hg_scope *s = hg_scope_begin(test_device());
     hg_device *dev = test_device();
     hg_tensor *x = hg_zeros(dev, HG_F32, HG_SHAPE(1, 1, 4, 4));
-    const struct { hg_interpolate_options o; hg_status code; const char *text; } bad[] = {
-        {{{0, 0}, {0, 0}, HG_INTERPOLATE_NEAREST, false}, HG_E_ARG, "interpolate: either size or scale should be defined"},
-        {{{2, 2}, {2, 2}, HG_INTERPOLATE_NEAREST, false}, HG_E_ARG, "interpolate: only one of size or scale should be defined"},
-        {{{2, 2}, {0, 0}, HG_INTERPOLATE_NEAREST, true}, HG_E_ARG, "align_corners can only be set with the bilinear mode"},
-        {{{0, 1}, {0, 0}, HG_INTERPOLATE_NEAREST, false}, HG_E_SHAPE,
+    const struct { hg_interpolate_options o; hg_status code; const char *text;
+    } bad[] = {
+        {{{0, 0}, {0, 0}, HG_INTERPOLATE_NEAREST, false},
+         HG_E_ARG,
+         "interpolate: either size or scale should be defined"},
+        {{{2, 2}, {2, 2}, HG_INTERPOLATE_NEAREST, false},
+         HG_E_ARG,
+         "interpolate: only one of size or scale should be defined"},
+        {{{2, 2}, {0, 0}, HG_INTERPOLATE_NEAREST, true},
+         HG_E_ARG,
+         "align_corners can only be set with the bilinear mode"},
+        {{{0, 1}, {0, 0}, HG_INTERPOLATE_NEAREST, false},
+         HG_E_SHAPE,
          "Input and output sizes should be greater than 0, but got input (H: 4, W: 4) output (H: 0, W: 1)"},
         {{{-1, 1}, {0, 0}, HG_INTERPOLATE_NEAREST, false}, HG_E_SHAPE, "output (H: -1, W: 1)"},
         {{{0, 0}, {-1, 0}, HG_INTERPOLATE_NEAREST, false}, HG_E_ARG, "scale -1 does not fit size 4"},
         {{{0, 0}, {NAN, 0}, HG_INTERPOLATE_NEAREST, false}, HG_E_ARG, "does not fit size 4"},
         {{{0, 0}, {1e300, 0}, HG_INTERPOLATE_NEAREST, false}, HG_E_ARG, "does not fit size 4"},
-        {{{2000000, 1}, {0, 0}, HG_INTERPOLATE_NEAREST, false}, HG_E_UNSUPPORTED, "sides of at most 1048576, got 4 to 2000000"},
+        {{{2000000, 1}, {0, 0}, HG_INTERPOLATE_NEAREST, false},
+         HG_E_UNSUPPORTED,
+         "sides of at most 1048576, got 4 to 2000000"},
     };
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
         ck_assert(!hg_ok(hg_interpolate(x, &bad[k].o)));

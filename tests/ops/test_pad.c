@@ -75,7 +75,8 @@ START_TEST(padding_takes_every_dtype)
 {
     static const hg_dtype dtypes[] = {HG_I32, HG_I64, HG_U8, HG_BOOL};
     for (int k = 0; k < 8; k++)
-        check(dtypes[k / 2], HG_SHAPE(2, 3, 4), HG_PADS(1, 2, 2, 0), k % 2 ? HG_PAD_REFLECT : HG_PAD_CONSTANT, k % TEST_LAYOUTS);
+        check(dtypes[k / 2], HG_SHAPE(2, 3, 4), HG_PADS(1, 2, 2, 0), k % 2 ? HG_PAD_REFLECT : HG_PAD_CONSTANT,
+              k % TEST_LAYOUTS);
 }
 END_TEST
 
@@ -90,8 +91,8 @@ START_TEST(a_constant_goes_round_any_dims_and_negative_pads_cut_off)
     check(HG_F32, HG_SHAPE(2, 2), HG_PADS(0, 0), HG_PAD_REPLICATE, 3);
     check(HG_F32, HG_SHAPE(0, 2, 3), HG_PADS(1, 1), HG_PAD_REFLECT, 0);
     hg_scope *s = hg_scope_begin(test_device());
-    test_equal(hg_pad(hg_zeros(test_device(), HG_F32, HG_SHAPE(1)), HG_PADS(1, 0), HG_PAD_CONSTANT, -INFINITY), HG_SHAPE(2),
-               ((double[]){-INFINITY, 0}));
+    test_equal(hg_pad(hg_zeros(test_device(), HG_F32, HG_SHAPE(1)), HG_PADS(1, 0), HG_PAD_CONSTANT, -INFINITY),
+               HG_SHAPE(2), ((double[]){-INFINITY, 0}));
     hg_scope_end(s);
 }
 END_TEST
@@ -119,18 +120,22 @@ START_TEST(padding_says_what_is_wrong)
     hg_scope *s = hg_scope_begin(test_device());
     hg_device *dev = test_device();
     hg_tensor *x = hg_zeros(dev, HG_F32, HG_SHAPE(1, 2, 3)), *flat = hg_zeros(dev, HG_F32, HG_SHAPE(3));
-    const struct { hg_tensor *x; hg_pads pads; hg_pad_mode mode; hg_status code; const char *text; } bad[] = {
+    const struct { hg_tensor *x; hg_pads pads; hg_pad_mode mode; hg_status code; const char *text;
+    } bad[] = {
         {x, HG_PADS(1, 1, 1), HG_PAD_CONSTANT, HG_E_ARG, "pad: Padding length must be divisible by 2"},
         {flat, HG_PADS(1, 1, 1, 1), HG_PAD_CONSTANT, HG_E_ARG, "pad: Padding length too large: 4 for 1 dims"},
         {flat, HG_PADS(-2, -2), HG_PAD_CONSTANT, HG_E_ARG, "pad: padding (-2, -2) does not fit size 3 of dimension 0"},
         {flat, HG_PADS(INT64_MAX, 0), HG_PAD_CONSTANT, HG_E_ARG, "does not fit size 3"},
-        {flat, HG_PADS(1, 1), HG_PAD_REFLECT, HG_E_SHAPE, "pad: mode reflect pads the last 1, 2 or 3 dims of a tensor with one "
-                                                          "or two dims more, got 1 of a tensor of shape [3]"},
-        {x, HG_PADS(3, 1), HG_PAD_REFLECT, HG_E_ARG, "pad: Padding size should be less than the corresponding input dimension, "
-                                                     "but got: padding (3, 1) at dimension 2 of input [1, 2, 3]"},
+        {flat, HG_PADS(1, 1), HG_PAD_REFLECT, HG_E_SHAPE,
+         "pad: mode reflect pads the last 1, 2 or 3 dims of a tensor with one "
+         "or two dims more, got 1 of a tensor of shape [3]"},
+        {x, HG_PADS(3, 1), HG_PAD_REFLECT, HG_E_ARG,
+         "pad: Padding size should be less than the corresponding input dimension, "
+         "but got: padding (3, 1) at dimension 2 of input [1, 2, 3]"},
         {x, HG_PADS(1, 4), HG_PAD_CIRCULAR, HG_E_ARG, "pad: Padding value causes wrapping around more than once"},
         {x, HG_PADS(-1, 1), HG_PAD_REPLICATE, HG_E_ARG, "pad: mode replicate takes no negative padding, got (-1, 1)"},
-        {hg_zeros(dev, HG_F32, HG_SHAPE(1, 1, 0)), HG_PADS(1, 1), HG_PAD_REPLICATE, HG_E_SHAPE, "needs an element to take"},
+        {hg_zeros(dev, HG_F32, HG_SHAPE(1, 1, 0)), HG_PADS(1, 1), HG_PAD_REPLICATE, HG_E_SHAPE,
+         "needs an element to take"},
         {x, HG_PADS(1, 1), (hg_pad_mode)9, HG_E_ARG, "pad: there is no mode 9"},
     };
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
@@ -146,6 +151,6 @@ END_TEST
 Suite *pad_suite(void)
 {
     return TEST_SUITE("pad", every_mode_pads_one_to_three_dims, padding_takes_every_dtype,
-                      a_constant_goes_round_any_dims_and_negative_pads_cut_off, padding_gradients_agree_with_differences,
-                      padding_says_what_is_wrong);
+                      a_constant_goes_round_any_dims_and_negative_pads_cut_off,
+                      padding_gradients_agree_with_differences, padding_says_what_is_wrong);
 }

@@ -160,8 +160,8 @@ START_TEST(pair_losses_at_edges_are_pytorchs)
                     (double[]){0, -.5, -2}, (double[]){NAN, 2.3069, 1.1931});
     check_gradients(absolute, (double[]){1, 1, 3}, (double[]){1, 2, 1}, (double[]){0, 1, 2}, (double[]){-1, -1, 1},
                     (double[]){1, 1, -1});
-    check_gradients(bce, (double[]){-200, 200, 1e30}, (double[]){1, 1, 0}, (double[]){200, 0, 1e30}, (double[]){-1, 0, 1},
-                    (double[]){200, -200, -1e30});
+    check_gradients(bce, (double[]){-200, 200, 1e30}, (double[]){1, 1, 0}, (double[]){200, 0, 1e30},
+                    (double[]){-1, 0, 1}, (double[]){200, -200, -1e30});
 }
 END_TEST
 

@@ -103,7 +103,8 @@ static void check_case(norm_case c, double mean, int layout)
 START_TEST(layer_norm_agrees_with_double_arithmetic)
 {
     for (int layout = 0; layout < TEST_LAYOUTS; layout++)
-        check_case(layer_case(HG_SHAPE(test_between(1, 5), test_between(2, 9), test_between(2, 50)), 1 + layout % 2), 0, layout);
+        check_case(layer_case(HG_SHAPE(test_between(1, 5), test_between(2, 9), test_between(2, 50)), 1 + layout % 2), 0,
+                   layout);
     check_case(layer_case(HG_SHAPE(3, 700), 1), 1e4, 0);
     check_case(layer_case(HG_SHAPE(2, 3, 5), 0), -3, 2);
     check_case(layer_case(HG_SHAPE(100, 4), 1), 0, 0);
@@ -113,7 +114,8 @@ END_TEST
 START_TEST(group_norm_agrees_with_double_arithmetic)
 {
     for (int layout = 0; layout < TEST_LAYOUTS; layout++)
-        check_case(group_case(HG_SHAPE(test_between(1, 4), 6, test_between(2, 8), test_between(2, 9)), 1 + layout % 3), 1, layout);
+        check_case(group_case(HG_SHAPE(test_between(1, 4), 6, test_between(2, 8), test_between(2, 9)), 1 + layout % 3),
+                   1, layout);
     check_case(group_case(HG_SHAPE(2, 6, 400), 3), 1e4, 0);
     check_case(group_case(HG_SHAPE(5, 12), 4), 0, 1);
     check_case(group_case(HG_SHAPE(2, 3, 7), 3), 0, 0);
@@ -182,22 +184,26 @@ START_TEST(norms_say_what_is_wrong)
     hg_tensor *x = hg_zeros(dev, HG_F32, HG_SHAPE(2, 3)), *two = hg_zeros(dev, HG_F32, HG_SHAPE(2));
     hg_tensor *ints = hg_zeros(dev, HG_I64, HG_SHAPE(3));
     ck_assert(!hg_ok(hg_layer_norm(x, HG_SHAPE(4), NULL, NULL, 1e-5)));
-    test_error(HG_E_SHAPE, "layer_norm: Given normalized_shape=[4], the input's last sizes must be these, but got input of "
-                           "size [2, 3]");
+    test_error(HG_E_SHAPE,
+               "layer_norm: Given normalized_shape=[4], the input's last sizes must be these, but got input of "
+               "size [2, 3]");
     ck_assert(!hg_ok(hg_layer_norm(x, HG_SCALAR, NULL, NULL, 1e-5)));
     test_error(HG_E_SHAPE, "layer_norm: Expected normalized_shape to be of 1 to 8 dimensions, got 0");
     ck_assert(!hg_ok(hg_layer_norm(x, HG_SHAPE(3), two, NULL, 1e-5)));
-    test_error(HG_E_SHAPE, "layer_norm: Expected weight to be of same shape as normalized_shape, but got weight of shape [2]");
+    test_error(HG_E_SHAPE,
+               "layer_norm: Expected weight to be of same shape as normalized_shape, but got weight of shape [2]");
     ck_assert(!hg_ok(hg_layer_norm(x, HG_SHAPE(3), NULL, ints, 1e-5)));
     test_error(HG_E_DTYPE, "layer_norm: bias is int64, the input is float32; cast one of them");
     ck_assert(!hg_ok(hg_layer_norm(ints, HG_SHAPE(3), NULL, NULL, 1e-5)));
     test_error(HG_E_DTYPE, "layer_norm: expected float32 or float64, got int64");
     ck_assert(!hg_ok(hg_group_norm(x, 2, NULL, NULL, 1e-5)));
-    test_error(HG_E_SHAPE, "group_norm: Expected number of channels in input to be divisible by num_groups, but got input of "
-                           "shape [2, 3] and num_groups=2");
+    test_error(HG_E_SHAPE,
+               "group_norm: Expected number of channels in input to be divisible by num_groups, but got input of "
+               "shape [2, 3] and num_groups=2");
     ck_assert(!hg_ok(hg_group_norm(x, 3, two, NULL, 1e-5)));
-    test_error(HG_E_SHAPE, "group_norm: Expected weight to be a vector of size equal to the number of channels in input, but "
-                           "got weight of shape [2]");
+    test_error(HG_E_SHAPE,
+               "group_norm: Expected weight to be a vector of size equal to the number of channels in input, but "
+               "got weight of shape [2]");
     ck_assert(!hg_ok(hg_group_norm(two, 1, NULL, NULL, 1e-5)));
     test_error(HG_E_SHAPE, "group_norm: expected at least 2D input (got 1D input)");
     hg_scope_end(s);

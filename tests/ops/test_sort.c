@@ -11,7 +11,8 @@ static bool before(double a, double b, bool descending)
 }
 
 /* The first k of each line along dim, by insertion. */
-static void reference(hg_shape shape, int dim, int64_t k, bool descending, const double *x, double *values, double *places)
+static void reference(hg_shape shape, int dim, int64_t k, bool descending, const double *x, double *values,
+                      double *places)
 {
     int64_t n = shape.ndim ? shape.size[dim] : 1, inner = 1, lines;
     for (int d = dim + 1; d < shape.ndim; d++) inner *= shape.size[d];
@@ -20,7 +21,8 @@ static void reference(hg_shape shape, int dim, int64_t k, bool descending, const
     for (int64_t l = 0; l < lines; l++) {
         int64_t base = l / inner * n * inner + l % inner, out = l / inner * k * inner + l % inner;
         for (int64_t i = 0, j; i < n; i++) {
-            for (j = i; j > 0 && before(x[base + i * inner], x[base + at[j - 1] * inner], descending); j--) at[j] = at[j - 1];
+            for (j = i; j > 0 && before(x[base + i * inner], x[base + at[j - 1] * inner], descending); j--)
+                at[j] = at[j - 1];
             at[j] = i;
         }
         for (int64_t i = 0; i < k; i++) {
@@ -69,7 +71,8 @@ static void check(hg_dtype dtype, hg_shape shape, int dim, int layout, bool desc
 START_TEST(sorting_is_stable_along_every_dim_and_layout)
 {
     for (int k = 0; k < 12; k++)
-        check(HG_F32, HG_SHAPE(test_between(1, 6), test_between(1, 50), test_between(1, 20)), k % 3, k % TEST_LAYOUTS, k % 2);
+        check(HG_F32, HG_SHAPE(test_between(1, 6), test_between(1, 50), test_between(1, 20)), k % 3, k % TEST_LAYOUTS,
+              k % 2);
     check(HG_F32, HG_SHAPE(16), 0, 0, false);
     check(HG_F32, HG_SHAPE(17), 0, 1, true);
     check(HG_F32, HG_SHAPE(test_between(1500, 3000)), 0, 3, false);
@@ -139,6 +142,6 @@ END_TEST
 
 Suite *sort_suite(void)
 {
-    return TEST_SUITE("sort", sorting_is_stable_along_every_dim_and_layout, sorting_takes_every_dtype, nan_is_the_largest,
-                      sorting_gradients_go_back_where_values_came_from, sorting_says_what_is_wrong);
+    return TEST_SUITE("sort", sorting_is_stable_along_every_dim_and_layout, sorting_takes_every_dtype,
+                      nan_is_the_largest, sorting_gradients_go_back_where_values_came_from, sorting_says_what_is_wrong);
 }

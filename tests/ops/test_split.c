@@ -99,8 +99,9 @@ START_TEST(splitting_says_what_is_wrong)
     ck_assert_int_eq(hg_split(hg_zeros(dev, HG_F32, HG_SCALAR), 1, 0, parts, 2), HG_E_SHAPE);
     test_error(HG_E_SHAPE, "split: split expects at least a 1-dimensional tensor");
     ck_assert_int_eq(hg_split_sizes(x, (int64_t[]){1, 1}, 2, 1, parts), HG_E_ARG);
-    test_error(HG_E_ARG, "split_sizes: expects sizes to sum exactly to 3 (input tensor's size at dimension 1), but they sum "
-                         "to 2");
+    test_error(HG_E_ARG,
+               "split_sizes: expects sizes to sum exactly to 3 (input tensor's size at dimension 1), but they sum "
+               "to 2");
     ck_assert_int_eq(hg_split_sizes(x, (int64_t[]){4, -1}, 2, 1, parts), HG_E_ARG);
     test_error(HG_E_ARG, "split_sizes: sizes must be non-negative, but got -1 for part 1");
     ck_assert_int_eq(hg_chunk(x, 0, 1, parts), HG_E_ARG);

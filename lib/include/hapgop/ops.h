@@ -38,7 +38,7 @@ HG_API hg_tensor *hg_leaky_relu(hg_tensor *x, double negative_slope);   /* x > 0
 /* x P(X < x) of a standard normal X, by erf; tanh_form: 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
 HG_API hg_tensor *hg_gelu(hg_tensor *x, bool tanh_form);
 HG_API hg_tensor *hg_silu(hg_tensor *x);                        /* x sigmoid(x) */
-/* log(1 + exp(beta x)) / beta, x itself where beta x > threshold. PyTorch's defaults are 1 and 20; HG_E_ARG if beta is 0. */
+/* log(1 + exp(beta x)) / beta, x itself where beta x > threshold. PyTorch's defaults: 1, 20. HG_E_ARG if beta is 0. */
 HG_API hg_tensor *hg_softplus(hg_tensor *x, double beta, double threshold);
 HG_API hg_tensor *hg_hardsigmoid(hg_tensor *x);                 /* min(max(x + 3, 0), 6) / 6 */
 HG_API hg_tensor *hg_hardswish(hg_tensor *x);                   /* x hardsigmoid(x) */
@@ -78,11 +78,11 @@ HG_API hg_tensor *hg_argsort(hg_tensor *x, int dim, bool descending);
 /* The k largest or smallest, in order; the first of equals comes first. HG_E_ARG if the dim has fewer. */
 HG_API hg_tensor *hg_topk(hg_tensor *x, int64_t k, int dim, bool largest, hg_tensor **indices);
 HG_API hg_tensor *hg_cumsum(hg_tensor *x, int dim);     /* integers and bool sum to i64 */
-/* y[.., k, ..] = x[.., index[k], ..] for a vector `index`, i64, whose elements may repeat. An index below 0 or out of range
- * is found on the device: nothing is read out of range, HG_E_ARG comes at the next wait. */
+/* y[.., k, ..] = x[.., index[k], ..] for a vector `index`, i64, whose elements may repeat. An index below 0 or out of
+ * range is found on the device: nothing is read out of range, HG_E_ARG comes at the next wait. */
 HG_API hg_tensor *hg_index_select(hg_tensor *x, int dim, hg_tensor *index);
-/* y[.., k, ..] = x[.., index[.., k, ..], ..]: index has x's number of dims and nowhere but in `dim` more than x; y has the
- * shape of index. Out of range: as above. */
+/* y[.., k, ..] = x[.., index[.., k, ..], ..]: index has x's number of dims and nowhere but in `dim` more than x; y has
+ * the shape of index. Out of range: as above. */
 HG_API hg_tensor *hg_gather(hg_tensor *x, int dim, hg_tensor *index);
 
 /* ---- Joining ---------------------------------------------------------------------------------------------------- */
@@ -137,7 +137,7 @@ HG_API hg_tensor *hg_avg_pool2d(hg_tensor *input, const hg_pool_options *o);
 /* Output height x width; cell i covers floor(i H / h) up to ceil((i + 1) H / h). 0 in a place keeps that size. */
 HG_API hg_tensor *hg_adaptive_avg_pool2d(hg_tensor *input, int64_t height, int64_t width);
 
-/* ---- Borders and sizes --------------------------------------------------------------------------------------------- */
+/* ---- Borders and sizes ------------------------------------------------------------------------------------------- */
 /* Pairs of elements before and after, from the last dim on: HG_PADS(left, right, top, bottom). */
 typedef struct hg_pads {
     int count;
@@ -177,10 +177,10 @@ HG_API hg_tensor *hg_batch_norm_relu(hg_tensor *input, hg_tensor *running_mean, 
                                      hg_tensor *weight, hg_tensor *bias, bool training, double momentum, double eps,
                                      const hg_pool_options *pool);
 
-/* Each row of the trailing dims `shape` on its own, by its mean and biased variance; weight, bias of that shape or NULL. */
+/* Each row of the trailing dims `shape` on its own, by its mean and biased variance; weight, bias that shape or NULL. */
 HG_API hg_tensor *hg_layer_norm(hg_tensor *input, hg_shape shape, hg_tensor *weight, hg_tensor *bias, double eps);
-/* The same for each group of C / groups channels of each image of N x C x ...; weight, bias C or NULL. One value a group
- * gives 0 (PyTorch refuses some of these). HG_E_SHAPE if groups do not divide C. */
+/* The same for each group of C / groups channels of each image of N x C x ...; weight, bias C or NULL. One value a
+ * group gives 0 (PyTorch refuses some of these). HG_E_SHAPE if groups do not divide C. */
 HG_API hg_tensor *hg_group_norm(hg_tensor *input, int64_t groups, hg_tensor *weight, hg_tensor *bias, double eps);
 
 /* ---- Dropout ------------------------------------------------------------------------------------------------------
