@@ -29,10 +29,11 @@ enum { BIAS_COLUMNS = 1, BIAS_ROWS = 2, RELU = 4 };
 
 typedef HG_CAT_REAL(16) VECTOR;
 
-/* The lines of a tile of C, wanted when its sum is ready. */
+/* The lines of a tile of C, wanted when its sum is ready. Implementations that go through SPIR do not know the
+ * instruction: Mesa's rusticl ends the process, Oclgrind finds no kernel. */
 static inline void fetch(__global const REAL *ct, long ldc, int rows)
 {
-#ifdef __clang__
+#if defined(__clang__) && !defined(__SPIR32__) && !defined(__SPIR64__)
     for (int r = 0; r < rows; r++) {
         __builtin_prefetch((const void *)(size_t)(ct + r * ldc), 1);
         __builtin_prefetch((const void *)(size_t)(ct + r * ldc + NB / 2), 1);
