@@ -6,11 +6,13 @@
 #include "base/log.h"
 #include "cl/device.h"
 
-enum { LANES = 256 };
+enum { MOST_LANES = 256 };
 
 int hg_lanes(const hg_device *dev)
 {
-    return hg_is_cpu(dev) ? 1 : LANES;
+    int lanes = hg_is_cpu(dev) ? 1 : MOST_LANES;
+    while (lanes > 1 && (size_t)lanes > dev->info.max_work_group) lanes /= 2;
+    return lanes;
 }
 
 hg_range hg_range_elements(const hg_device *dev, int64_t n)
@@ -20,8 +22,8 @@ hg_range hg_range_elements(const hg_device *dev, int64_t n)
         int64_t items = hg_min_i64(hg_ceil_div(n, 1024), (int64_t)dev->info.units * 16);
         return (hg_range){1, {(size_t)items}, {1}};
     }
-    int64_t groups = hg_min_i64(hg_ceil_div(n, LANES), (int64_t)dev->info.units * 64);
-    return (hg_range){1, {(size_t)groups * LANES}, {LANES}};
+    int64_t lanes = hg_lanes(dev), groups = hg_min_i64(hg_ceil_div(n, lanes), (int64_t)dev->info.units * 64);
+    return (hg_range){1, {(size_t)(groups * lanes)}, {(size_t)lanes}};
 }
 
 hg_range hg_range_teams(const hg_device *dev, int64_t x, int64_t y)
@@ -32,7 +34,7 @@ hg_range hg_range_teams(const hg_device *dev, int64_t x, int64_t y)
 
 hg_range hg_range_items(const hg_device *dev, int64_t x, int64_t y, int64_t z, size_t local)
 {
-    if (hg_is_cpu(dev)) local = 1;
+    if (local > (size_t)hg_lanes(dev)) local = (size_t)hg_lanes(dev);
     return (hg_range){3, {(size_t)hg_round_up(x, (int64_t)local), (size_t)y, (size_t)z}, {local, 1, 1}};
 }
 

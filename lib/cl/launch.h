@@ -45,11 +45,12 @@ typedef struct hg_range {
 hg_range hg_range_elements(const hg_device *dev, int64_t n);
 /* For kernels where a work-group of HG_LANES work-items computes one of x * y results together. */
 hg_range hg_range_teams(const hg_device *dev, int64_t x, int64_t y);
-/* One work-item for each of x * y * z results, in groups of 1 on a CPU, of `local` items along x on a GPU; the kernel
- * checks its bounds along x. */
+/* One work-item for each of x * y * z results, in groups of 1 on a CPU, of `local` items (or hg_lanes() if that is
+ * less) along x on a GPU; the kernel checks its bounds along x. */
 hg_range hg_range_items(const hg_device *dev, int64_t x, int64_t y, int64_t z, size_t local);
 
-/* Work-items of a team, as HG_LANES in common.clh. */
+/* Work-items of a team, as HG_LANES in common.clh: 1 on a CPU; on a GPU 256, or the largest power of two that its
+ * work-groups may have. */
 int hg_lanes(const hg_device *dev);
 
 /* Queues the kernel `name` of `source` built with `options` (NULL for none). An empty range does nothing. */

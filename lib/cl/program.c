@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "cl/cache.h"
 #include "cl/device.h"
+#include "cl/launch.h"
 
 /* One variant of one source, and the kernels taken from it so far. */
 struct variant {
@@ -140,7 +141,7 @@ static struct variant *find_variant(hg_device *dev, const hg_source *source, con
         return NULL;
     }
     char full[1024];
-    snprintf(full, sizeof full, "-DHG_CPU=%d %s", hg_is_cpu(dev), options);
+    snprintf(full, sizeof full, "-DHG_CPU=%d -DHG_LANES=%d %s", hg_is_cpu(dev), hg_lanes(dev), options);
     v->program = build(dev, source, full);
     v->next = *bucket;
     *bucket = v;
