@@ -15,7 +15,9 @@ __kernel void conv_bias_bwd(long batch, long outputs, long area, __global const 
         INDEX i = lane * HG_V;
         for (; i + HG_V <= (INDEX)area; i += HG_LANES * HG_V) acc += HG_LOADV(row + i);
         REAL sum = hg_addv(acc);
-        for (; i < (INDEX)area && HG_V > 1; i++) sum += row[i];
+#if HG_V > 1
+        for (; i < (INDEX)area; i++) sum += row[i];
+#endif
         all += sum;
     }
     all = hg_team_sum(all, scratch);
