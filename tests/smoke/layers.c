@@ -1,0 +1,216 @@
+/* Convolution by each solver that needs no matrix product, pooling, normalisation, dropout. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conv/solver.h"
+#include "conv_reference.h"
+#include "smoke.h"
+
+static const char *const problems[] = {
+    "fwd 2x3x8x8 4x3x3 p1x1 bias relu",
+    "fwd 1x4x9x8 4x3x3 s2x2 p1x1 g2",
+    "fwd 2x2x9 3x3 p1",
+    "fwd 1x2x3x4x4 2x2x2x2",
+};
+
+/* One direction by the definition and by `solver`: the same, since all numbers are small integers. */
+static void check_direction(hg_conv_problem *p, const char *solver)
+{
+    int64_t nx = hg_conv_input_numel(p), nw = hg_conv_weight_numel(p), ny = hg_conv_output_numel(p);
+    double *v[4] = {smoke_values(nx, 1), smoke_values(nw, 2), smoke_values(ny, 3), smoke_values(p->outputs, 4)};
+    hg_tensor *t[4];
+    int64_t n[4] = {nx, nw, ny, p->outputs};
+    char key[HG_CONV_KEY];
+    hg_scope *s = hg_scope_begin(test_device());
+    for (int k = 0; k < 4; k++) {
+        for (int64_t i = 0; i < n[k]; i++) v[k][i] = rint(v[k][i]);
+        t[k] = test_tensor(HG_F32, HG_SHAPE(n[k]), v[k]);
+    }
+    int result = p->direction == HG_CONV_FORWARD ? 2 : p->direction == HG_CONV_BACKWARD_DATA ? 0 : 1;
+    ck_assert_hg(hg_fill_(t[result], NAN));
+    strcpy(p->solver, solver);
+    const hg_conv_buffers b = {.input = t[0], .weight = t[1], .output = t[2], .bias = t[3]};
+    ck_assert_msg(hg_conv_run(p, &b) == HG_OK, "%s: %s", hg_conv_key(p, key), hg_last_error());
+    test_conv_reference(p, v[0], v[1], v[2]);
+    for (int64_t i = 0; i < ny && result == 2; i++) {
+        if (p->epilogue & HG_CONV_BIAS) v[2][i] += v[3][i / hg_conv_output_area(p) % p->outputs];
+        if (p->epilogue & HG_CONV_RELU) v[2][i] = fmax(v[2][i], 0);
+    }
+    test_equal(t[result], HG_SHAPE(n[result]), v[result]);
+    hg_scope_end(s);
+    for (int k = 0; k < 4; k++) free(v[k]);
+}
+
+static void check_solver(const hg_conv_solver *solver)
+{
+    char why[HG_WHY];
+    for (size_t i = 0; i < sizeof problems / sizeof *problems; i++) {
+        for (int direction = 0; direction < 3; direction++) {
+            hg_conv_problem p;
+            ck_assert_hg(hg_conv_parse(problems[i], &p));
+            p.direction = direction;
+            if (direction != HG_CONV_FORWARD) p.epilogue = 0;
+            if (solver->applicable(&p, test_device(), why)) check_direction(&p, solver->name);
+        }
+    }
+}
+
+START_TEST(direct_convolution)
+{
+    check_solver(&hg_conv_direct);
+}
+END_TEST
+
+START_TEST(implicit_gemm_convolution)
+{
+    check_solver(&hg_conv_implicit_gemm);
+}
+END_TEST
+
+/* y of each 2 x 2 window of planes of 8 x 8, side by side; which: the place of the maximum. */
+static void windows(const double *x, int64_t planes, double *most, double *mean, int *which)
+{
+    for (int64_t i = 0; i < planes * 16; i++) {
+        const double *p = x + i / 16 * 64 + i / 4 % 4 * 16 + i % 4 * 2, v[4] = {p[0], p[1], p[8], p[9]};
+        which[i] = 0;
+        for (int k = 1; k < 4; k++)
+            if (v[k] > v[which[i]]) which[i] = k;
+        most[i] = v[which[i]];
+        mean[i] = (v[0] + v[1] + v[2] + v[3]) / 4;
+    }
+}
+
+START_TEST(pooling)
+{
+    enum { OUT = SMOKE_N / 4 };
+    double *x = smoke_values(SMOKE_N, 1), *g = smoke_values(OUT, 2), most[OUT], mean[OUT], dmost[SMOKE_N] = {0}, dmean[SMOKE_N];
+    double places[OUT];
+    int which[OUT];
+    hg_shape out = HG_SHAPE(2, 3, 4, 4);
+    windows(x, 6, most, mean, which);
+    for (int i = 0; i < OUT; i++) {
+        int first = i / 16 * 64 + i / 4 % 4 * 16 + i % 4 * 2;
+        for (int k = 0; k < 4; k++) dmean[first + k / 2 * 8 + k % 2] = g[i] / 4;
+        dmost[first + which[i] / 2 * 8 + which[i] % 2] = g[i];
+        places[i] = first % 64 + which[i] / 2 * 8 + which[i] % 2;
+    }
+    hg_scope *s = hg_scope_begin(test_device());
+    hg_tensor *a = smoke_leaf(HG_F32, SMOKE_SHAPE, 1), *b = smoke_leaf(HG_F32, SMOKE_SHAPE, 1), *at;
+    hg_tensor *c = smoke_leaf(HG_F32, SMOKE_SHAPE, 1);
+    hg_tensor *y = hg_max_pool2d(a, NULL, &at), *z = hg_avg_pool2d(b, NULL), *w = hg_adaptive_avg_pool2d(c, 4, 4);
+    smoke_backward(y, 2);
+    smoke_backward(z, 2);
+    smoke_backward(w, 2);
+    test_equal(y, out, most);
+    test_equal(at, out, places);
+    test_close(z, out, mean, 0, smoke_division(HG_F32));
+    test_close(w, out, mean, 0, smoke_division(HG_F32));
+    test_equal(hg_grad(a), SMOKE_SHAPE, dmost);
+    test_close(hg_grad(b), SMOKE_SHAPE, dmean, 0, smoke_division(HG_F32));
+    test_close(hg_grad(c), SMOKE_SHAPE, dmean, 0, smoke_division(HG_F32));
+    hg_scope_end(s);
+    free(x);
+    free(g);
+}
+END_TEST
+
+/* Windows that overlap, reach over the edge and leave gaps. */
+START_TEST(max_pooling_of_any_window)
+{
+    double *x = smoke_values(SMOKE_N, 1), y[2 * 3 * 4 * 4];
+    for (int i = 0; i < 96; i++) {
+        y[i] = -INFINITY;
+        for (int k = 0; k < 9; k++) {
+            int u = i / 4 % 4 * 2 - 1 + k / 3, v = i % 4 * 2 - 1 + k % 3;
+            if (u >= 0 && v >= 0 && u < 8 && v < 8) y[i] = fmax(y[i], x[i / 16 * 64 + u * 8 + v]);
+        }
+    }
+    hg_scope *s = hg_scope_begin(test_device());
+    hg_pool_options o = HG_POOL_DEFAULTS;
+    for (int d = 0; d < 2; d++) o.kernel[d] = 3, o.stride[d] = 2, o.padding[d] = 1;
+    hg_tensor *leaf = smoke_leaf(HG_F32, SMOKE_SHAPE, 1), *t = hg_max_pool2d(leaf, &o, NULL), *sum;
+    ck_assert_hg(hg_backward_with(t, hg_full(test_device(), HG_F32, HG_SHAPE(2, 3, 4, 4), 1), false));
+    test_equal(t, HG_SHAPE(2, 3, 4, 4), y);
+    sum = hg_sum(hg_grad(leaf), HG_DIMS(0, 1, 2, 3), false);
+    test_equal(sum, HG_SCALAR, ((double[]){96}));
+    hg_scope_end(s);
+    free(x);
+}
+END_TEST
+
+/* Training: y = (x - mean) / sqrt(var + eps) weight + bias over 128 values a channel, and its gradients. */
+START_TEST(batch_normalisation)
+{
+    enum { M = SMOKE_N / 3 };
+    double *x = smoke_values(SMOKE_N, 1), *g = smoke_values(SMOKE_N, 2), y[SMOKE_N], dx[SMOKE_N], db[3] = {0}, dw[3] = {0};
+    double mean[3] = {0}, var[3] = {0}, w[3] = {1, 2, 0.5}, b[3] = {0, 1, -1}, rm[3], rv[3];
+    for (int i = 0; i < SMOKE_N; i++) mean[i / 64 % 3] += x[i] / M;
+    for (int i = 0; i < SMOKE_N; i++) var[i / 64 % 3] += (x[i] - mean[i / 64 % 3]) * (x[i] - mean[i / 64 % 3]) / M;
+    for (int i = 0; i < SMOKE_N; i++) {
+        int c = i / 64 % 3;
+        double xh = (x[i] - mean[c]) / sqrt(var[c] + 1e-5);
+        y[i] = xh * w[c] + b[c];
+        db[c] += g[i];
+        dw[c] += g[i] * xh;
+    }
+    for (int i = 0; i < SMOKE_N; i++) {
+        int c = i / 64 % 3;
+        double inv = 1 / sqrt(var[c] + 1e-5), xh = (x[i] - mean[c]) * inv;
+        dx[i] = w[c] * inv * (g[i] - db[c] / M - xh * dw[c] / M);
+    }
+    for (int c = 0; c < 3; c++) rm[c] = 0.1 * mean[c], rv[c] = 0.9 + 0.1 * var[c] * M / (M - 1);
+    hg_scope *s = hg_scope_begin(test_device());
+    hg_tensor *t = smoke_leaf(HG_F32, SMOKE_SHAPE, 1), *tw = test_tensor(HG_F32, HG_SHAPE(3), w);
+    hg_tensor *tb = test_tensor(HG_F32, HG_SHAPE(3), b), *running = hg_zeros(test_device(), HG_F32, HG_SHAPE(3));
+    hg_tensor *variance = hg_full(test_device(), HG_F32, HG_SHAPE(3), 1);
+    ck_assert_hg(hg_set_requires_grad(tw, true));
+    ck_assert_hg(hg_set_requires_grad(tb, true));
+    hg_tensor *out = hg_batch_norm(t, running, variance, tw, tb, true, 0.1, 1e-5);
+    smoke_backward(out, 2);
+    test_close(out, SMOKE_SHAPE, y, 2e-6, 2e-6);
+    test_close(hg_grad(t), SMOKE_SHAPE, dx, 1e-5, 1e-5);
+    test_close(hg_grad(tw), HG_SHAPE(3), dw, 1e-4, 1e-5);
+    test_close(hg_grad(tb), HG_SHAPE(3), db, 0, 0);
+    test_close(running, HG_SHAPE(3), rm, 1e-6, 1e-6);
+    test_close(variance, HG_SHAPE(3), rv, 0, 2e-6);
+    hg_tensor *again = hg_batch_norm(t, running, variance, tw, tb, false, 0.1, 1e-5);
+    for (int i = 0; i < SMOKE_N; i++) y[i] = (x[i] - rm[i / 64 % 3]) / sqrt(rv[i / 64 % 3] + 1e-5) * w[i / 64 % 3] + b[i / 64 % 3];
+    smoke_backward(again, 2);
+    test_close(again, SMOKE_SHAPE, y, 2e-6, 2e-6);
+    hg_scope_end(s);
+    free(x);
+    free(g);
+}
+END_TEST
+
+/* Whole channels, or single elements, are 0 or doubled, and their gradients with them. */
+START_TEST(dropping_out)
+{
+    for (int channels = 0; channels < 2; channels++) {
+        hg_scope *s = hg_scope_begin(test_device());
+        double *x = smoke_values(SMOKE_N, 1), *g = smoke_values(SMOKE_N, 2);
+        hg_tensor *t = smoke_leaf(HG_F32, SMOKE_SHAPE, 1);
+        hg_tensor *y = channels ? hg_dropout2d(t, 0.5, true) : hg_dropout(t, 0.5, true);
+        smoke_backward(y, 2);
+        double *v = test_read(y), *d = test_read(hg_grad(t));
+        bool kept = false;
+        for (int i = 0; i < SMOKE_N; i++) {
+            if (!channels || i % 64 == 0) kept = d[i] != 0 || (g[i] == 0 && v[i] != 0) || (channels && d[i + 1] != 0);
+            if (x[i] == 0 || g[i] == 0) continue;
+            ck_assert(v[i] == (kept ? 2 * x[i] : 0) && d[i] == (kept ? 2 * g[i] : 0));
+        }
+        hg_scope_end(s);
+        free(x);
+        free(g);
+        free(v);
+        free(d);
+    }
+}
+END_TEST
+
+Suite *layers_suite(void)
+{
+    return TEST_SUITE("layers", direct_convolution, implicit_gemm_convolution, pooling, max_pooling_of_any_window,
+                      batch_normalisation, dropping_out);
+}
