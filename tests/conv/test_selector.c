@@ -61,10 +61,32 @@ START_TEST(a_refusal_has_the_reason_of_each_solver_and_the_next_one_is_tried)
 }
 END_TEST
 
+START_TEST(winograd_says_what_it_cannot_do)
+{
+    static const struct {
+        const char *key, *reason;
+    } cases[] = {
+        {"fwd 2x16x9x9 16x3x3 s2x2", "winograd-f4x4: stride 2)"},
+        {"bwd-data 2x16x9x9 16x3x3 s1x2", "winograd-f4x4: stride 1x2)"},
+        {"fwd 2x16x9x9 16x3x5", "winograd-f4x4: kernel 3x5)"},
+        {"fwd 2x16x9x9 16x1x1", "winograd-f4x4: kernel 1)"},
+        {"fwd 2x16x9x9 16x3x3 d2x2", "winograd-f4x4: dilation 2)"},
+        {"fwd 2x16x9x9 16x3x3 g2", "winograd-f4x4: 2 groups)"},
+        {"fwd 2x16x9 16x3", "winograd-f4x4: 1 dimensions)"},
+        {"fwd 2x16x9x9 16x3x3 f64", "winograd-f4x4: only for float32)"},
+        {"fwd 2x7x9x9 16x3x3", "winograd-f4x4: 7 channels and 16 outputs, fewer than 8)"},
+        {"fwd 2x16x9x9 3x3x3", "winograd-f4x4: 16 channels and 3 outputs, fewer than 8)"},
+        {"fwd 2x16x9x9 16x3x3 w100000", "winograd-f4x4: needs "},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        refused(cases[i].key, "winograd-f4x4", HG_E_UNSUPPORTED, on_cpu() ? cases[i].reason : "winograd-f4x4: only");
+}
+END_TEST
+
 START_TEST(an_unknown_solver_is_named_with_those_there_are)
 {
     refused("fwd 1x1x8x8 1x3x3", "magic", HG_E_ARG,
-            "no solver is called \"magic\"; there are implicit-gemm, im2col-gemm, direct");
+            "no solver is called \"magic\"; there are winograd-f4x4, implicit-gemm, im2col-gemm, direct");
     refused("fwd 1x1x8x8 1x3x3", "magic,direct", HG_E_ARG, "\"magic\"");
 }
 END_TEST
@@ -89,6 +111,17 @@ START_TEST(the_expected_time_chooses_where_nobody_does)
     ck_assert_str_ne(chosen("bwd-weights 8x256x14x14 256x3x3 p1x1", ""), "direct");
     ck_assert_str_eq(chosen("fwd 8x64x28x28 64x3x3 p1x1 g64", ""), "direct");
     ck_assert_str_eq(chosen("bwd-data 1x1x4x4 1x3x3", ""), "direct");
+}
+END_TEST
+
+START_TEST(convolutions_of_3_by_3_with_many_channels_are_given_to_winograd_on_a_cpu)
+{
+    static const char *const keys[] = {"fwd 100x32x14x14 64x3x3 bias relu", "bwd-data 100x32x14x14 64x3x3",
+                                       "fwd 8x64x56x56 64x3x3 p1x1",        "fwd 8x128x28x28 128x3x3 p1x1",
+                                       "fwd 8x256x14x14 256x3x3 p1x1",      "fwd 8x512x7x7 512x3x3 p1x1"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys && on_cpu(); i++)
+        ck_assert_str_eq(chosen(keys[i], ""), "winograd-f4x4");
+    ck_assert_str_ne(chosen("fwd 100x1x28x28 32x3x3 p1x1", ""), "winograd-f4x4");
 }
 END_TEST
 
@@ -201,10 +234,11 @@ Suite *selector_suite(void)
 {
     return TEST_SUITE(
         "selector", a_problem_is_given_to_the_solver_it_names,
-        a_refusal_has_the_reason_of_each_solver_and_the_next_one_is_tried,
+        a_refusal_has_the_reason_of_each_solver_and_the_next_one_is_tried, winograd_says_what_it_cannot_do,
         an_unknown_solver_is_named_with_those_there_are, the_environment_chooses_where_the_problem_does_not,
-        the_expected_time_chooses_where_nobody_does, chunks_of_the_batch_keep_to_the_workspace,
-        the_workspace_of_all_problems_is_limited_by_the_environment,
+        the_expected_time_chooses_where_nobody_does,
+        convolutions_of_3_by_3_with_many_channels_are_given_to_winograd_on_a_cpu,
+        chunks_of_the_batch_keep_to_the_workspace, the_workspace_of_all_problems_is_limited_by_the_environment,
         a_workspace_beyond_the_memory_budget_is_an_error_and_leaves_the_device_usable, plans_are_made_once,
         the_log_says_what_was_chosen_and_why_not_the_others, what_is_no_convolution_is_refused);
 }
