@@ -25,7 +25,7 @@
 #define NB (NV * 16)
 #define K_BLOCK 256     /* 32 KB of local memory with NV = 2 */
 
-enum { BIAS_COLUMNS = 1, BIAS_ROWS = 2, RELU = 4 };
+#include "gemm.clh"
 
 typedef HG_CAT_REAL(16) VECTOR;
 

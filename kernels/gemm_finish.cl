@@ -5,7 +5,7 @@
  * never reads C. Slices are added in order. */
 #include "common.clh"
 
-enum { BIAS_COLUMNS = 1, BIAS_ROWS = 2, RELU = 4 };
+#include "gemm.clh"
 
 __kernel void gemm_finish(int m, int n, int slices, REAL alpha, __global const REAL *restrict p, REAL beta,
                           __global REAL *restrict c, long co, long ldc, long c_step, int epilogue,

@@ -38,7 +38,7 @@ typedef REAL VEC;
 #define STEP inner
 #define FOR_ROWS(p) HG_FOR(p, rows)
 #endif
-#define ONE(p) (*(p))
+#define LOAD_ONE(p) (*(p))
 #define STORE_ONE(v, p) (*(p) = (v))
 
 #if LANES > 1
@@ -88,7 +88,7 @@ static inline REAL maxv(VEC v)
     do {                                                                                                               \
         VEC v_ = 0;                                                                                                    \
         REAL r_ = 0;                                                                                                   \
-        OVER_ROW(v_ += TERM(LOAD), r_ += TERM(ONE));                                                                   \
+        OVER_ROW(v_ += TERM(LOAD), r_ += TERM(LOAD_ONE));                                                                   \
         out = r_ + ADD(v_);                                                                                            \
     } while (0)
 #define SUM_OF(out, TERM)                                                                                              \
@@ -98,13 +98,13 @@ static inline REAL maxv(VEC v)
     do {                                                                                                               \
         VEC v_ = (REAL)-INFINITY;                                                                                      \
         REAL r_ = (REAL)-INFINITY;                                                                                     \
-        OVER_ROW(v_ = fmax(v_, TERM(LOAD)), r_ = fmax(r_, TERM(ONE)));                                                 \
+        OVER_ROW(v_ = fmax(v_, TERM(LOAD)), r_ = fmax(r_, TERM(LOAD_ONE)));                                                 \
         out = fmax(r_, maxv(v_));                                                                                      \
     } while (0);                                                                                                       \
     out = ROW_MAX(out)
 #define STORE_EACH(out, TERM)                                                                                          \
     do {                                                                                                               \
-        OVER_ROW(STORE((VEC)(TERM(LOAD)), (out) + c * STEP), STORE_ONE(TERM(ONE), (out) + c * STEP));                  \
+        OVER_ROW(STORE((VEC)(TERM(LOAD)), (out) + c * STEP), STORE_ONE(TERM(LOAD_ONE), (out) + c * STEP));                  \
     } while (0)
 
 #define ROW_BASE(p) ((p) / inner * n * inner + (p) % inner)

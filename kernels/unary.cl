@@ -11,8 +11,8 @@ __kernel void relu_in_place(long n, __global T *out, long out_at)
     out += out_at;
     HG_FOR_V(i, n)
     {
-        TV x = hg_load_some(out + i, n - i);
-        hg_store_some((TV)(x < ZERO ? ZERO : x), out + i, n - i);
+        TV x = hg_load_part(out + i, n - i);
+        hg_store_part((TV)(x < ZERO ? ZERO : x), out + i, n - i);
     }
 }
 

@@ -23,7 +23,7 @@ typedef struct tile {
     const char *name, *options;
 } tile;
 
-static const tile wide = {8, 32, "8x32", "-DMR=8 -DNV=2"};
+static const tile wide = {8, 32, "8x32", ""};
 static const tile narrow = {16, 16, "16x16", "-DMR=16 -DNV=1"};
 static const tile double_tile = {8, 16, "8x16", "-DMR=8 -DNV=1 -DHG_F64=1"};
 

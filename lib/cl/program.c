@@ -148,9 +148,21 @@ static struct variant *find_variant(hg_device *dev, const hg_source *source, con
     return v;
 }
 
+/* The program that has the kernels: the bundle's for the variant without options, unless that does not build. */
+static struct variant *variant_for(hg_device *dev, const hg_source *source, const char *options)
+{
+    if (source->bundle && !*options) {
+        bool clean = hg_last_status() == HG_OK;
+        struct variant *v = find_variant(dev, source->bundle, options);
+        if (v && v->program) return v;
+        if (clean) hg_clear_error();
+    }
+    return find_variant(dev, source, options);
+}
+
 cl_kernel hg_kernel_get(hg_device *dev, const hg_source *source, const char *options, const char *name)
 {
-    struct variant *v = find_variant(dev, source, options ? options : "");
+    struct variant *v = variant_for(dev, source, options ? options + strspn(options, " ") : "");
     if (!v) return NULL;
     if (!v->program) {
         hg_error(HG_E_DRIVER, "kernel file %s did not build (see the first error, or HAPGOP_LOG=build)", source->name);

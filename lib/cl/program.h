@@ -10,6 +10,7 @@ typedef struct hg_source {
     const char *name;
     const char *text;
     bool transient;     /* the text may be freed and its address used again: compared by content */
+    const struct hg_source *bundle;     /* has the same kernels, for the variant without options; NULL: none */
 } hg_source;
 
 /* The kernel `name` of the variant that `options` ("-DHG_F64=1 -DSIZE=4", NULL for none) makes of `source`, built on

@@ -24,7 +24,7 @@ hg_rows hg_rows_of(const hg_tensor *x, int dim)
         if (d > dim) r.inner *= x->size[d];
     }
     bool cpu = hg_is_cpu(x->dev), team = r.inner == 1 && (cpu || r.n >= SHORT_ROW);
-    snprintf(r.options, sizeof r.options, "-DTEAM=%d%s%s", team, x->dtype == HG_F64 ? " -DHG_F64=1" : "",
+    snprintf(r.options, sizeof r.options, "%s%s%s", team ? "" : "-DTEAM=0", x->dtype == HG_F64 ? " -DHG_F64=1" : "",
              r.rows > INT32_MAX ? " -DHG_WIDE=1" : "");
     r.range = team ? hg_range_teams(x->dev, cpu ? hg_min_i64(r.rows, (int64_t)x->dev->info.units * 16) : r.rows, 1)
                    : hg_range_elements(x->dev, cpu ? r.rows * r.n : r.rows);

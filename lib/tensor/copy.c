@@ -60,7 +60,9 @@ hg_status hg_raw_fill(hg_tensor *t, double value)
     hg_walk w = hg_walk_of((const hg_tensor *[]){t}, 1);
     if (!w.n) return HG_OK;
     char options[48];
-    snprintf(options, sizeof options, "-DSIZE=%d%s", (int)hg_dtype_size(t->dtype), w.wide ? " -DHG_WIDE=1" : "");
+    char variant[16] = "";      /* four bytes are the default */
+    if (hg_dtype_size(t->dtype) != 4) snprintf(variant, sizeof variant, "-DSIZE=%d", (int)hg_dtype_size(t->dtype));
+    snprintf(options, sizeof options, "%s%s", variant, w.wide ? " -DHG_WIDE=1" : "");
     hg_range range = hg_range_elements(t->dev, w.n);
     hg_arg bits = HG_ARG_U64(bits_of(t->dtype, value));
     if (w.contiguous)

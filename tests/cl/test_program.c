@@ -52,6 +52,21 @@ START_TEST(a_transient_source_is_known_by_its_text)
 }
 END_TEST
 
+START_TEST(the_bundle_serves_variants_without_options)
+{
+    hg_device *dev = test_device();
+    cl_kernel whole = hg_kernel_get(dev, &hg_source_bundle, NULL, "add");
+    ck_assert_msg(whole != NULL, "%s", hg_last_error());
+    ck_assert_ptr_eq(hg_kernel_get(dev, &hg_source_add, " ", "add"), whole);
+    ck_assert_ptr_ne(hg_kernel_get(dev, &hg_source_add, "-DHG_WIDE=1", "add"), whole);
+    hg_source fallen_back = adder;
+    const hg_source also_broken = {"also broken", "not C either", true, NULL};
+    fallen_back.bundle = &also_broken;
+    ck_assert_ptr_null(hg_kernel_get(dev, &fallen_back, "", "add"));    /* FACTOR is missing: its own text was tried */
+    test_error(HG_E_DRIVER, "kernel file adder does not build");
+}
+END_TEST
+
 static int build_logs;
 
 static void count_build_logs(const char *topic, const char *message, void *user)
@@ -172,6 +187,7 @@ END_TEST
 Suite *program_suite(void)
 {
     return TEST_SUITE("program", variants_are_built_once_and_launched, a_transient_source_is_known_by_its_text,
+                      the_bundle_serves_variants_without_options,
                       a_kernel_that_does_not_build_is_logged_once_and_named, wrong_arguments_are_found,
                       what_a_kernel_finds_wrong_comes_at_the_next_wait, the_profile_counts_kernels_and_layers,
                       binaries_are_kept_on_disk_and_damage_is_a_miss);
