@@ -1,6 +1,6 @@
 /* Running sums along the middle of a contiguous x[outer][length][inner], from its end if `backwards`. A line is cut
- * into segments of `step`, so that a long one has work for many work-items; sums go in an order that the sizes alone decide.
- *
+ * into segments of `step`, so that a long one has work for many work-items; sums go in an order that the sizes alone
+ *decide. 
  * FROM, ACC         types of elements and sums: REAL both, or with -DFROM=int -DSUM_INT=1 (long, uchar) longs
  * segment_sums      sums[outer][segments][inner]: a work-item a segment
  * segment_starts    the sums before each segment, in place: a work-item a line

@@ -3,10 +3,13 @@
  *
  * index_check   a team looks for an index out of range and tells the device's fault word. Local memory: a long a lane.
  * take_fwd      y[o][k][i] = x[o][index][i], 0 where the index is out of range: a work-item owns its share of results
- * take_bwd      dx[o][p][i] = the sum of dy[o][k][i] over index == p, in the order of k. `sorted` has the indices of a
- *               line in order and `order` the k they came from, [lines][count]; the first of p is found by bisection.
+ * take_bwd      dx[o][p][i] = the sum of dy[o][k][i] over index == p, in the order of k. CPU: a work-item owns STRIP
+ *               neighbouring lines and adds to them. GPU: one owns an element; `sorted` has the indices of a line in
+ *               order and `order` the k they came from, [lines][count], the first of p is found by bisection.
  * put           y[o][index][i] = dy[o][k][i], for indices that differ from one another */
-#include "elementwise.clh"
+#include "line.clh"
+
+#define STRIP 64
 
 __kernel void index_check(long n, long limit, __global const long *restrict index, long io,
                           __global int *restrict fault)
@@ -34,37 +37,51 @@ __kernel void index_check(long n, long limit, __global const long *restrict inde
     }
 }
 
-#define PLACE(t, count)                                                                                                \
-    const INDEX row = t / (INDEX)inner, i = t - row * (INDEX)inner, o = row / (INDEX)(count),                          \
-                k = row - o * (INDEX)(count)
-
 __kernel void take_fwd(long outer, long length, long inner, long count, int shared, __global const T *restrict x,
                        long xo, __global const long *restrict index, long io, __global T *restrict y, long yo)
 {
     x += xo;
     index += io;
     y += yo;
-    HG_FOR(t, outer * count * inner)
-    {
-        PLACE(t, count);
+    LINE_FOR(count, {
         const long p = index[shared ? k : t];
         y[t] = p >= 0 && p < length ? x[((long)o * length + p) * inner + i] : (T)0;
-    }
+    })
 }
 
 #if !T_INT
+#if HG_CPU
+__kernel void take_bwd(long outer, long length, long inner, long count, int shared, __global const long *restrict index,
+                       long io, __global const T *restrict dy, long gro, __global T *restrict dx, long dxo)
+{
+    const long blocks = (inner + STRIP - 1) / STRIP;
+    index += io;
+    dy += gro;
+    dx += dxo;
+    for (long t = (long)get_group_id(0); t < outer * blocks; t += (long)get_num_groups(0)) {
+        const long o = t / blocks, begin = (t - o * blocks) * STRIP, end = min(inner, begin + STRIP);
+        for (long k = 0; k < length; k++)
+            for (long i = begin; i < end; i++) dx[(o * length + k) * inner + i] = 0;
+        for (long k = 0; k < count; k++)
+            for (long i = begin; i < end; i++) {
+                const long p = index[shared ? k : (o * count + k) * inner + i];
+                if (p >= 0 && p < length) dx[(o * length + p) * inner + i] += dy[(o * count + k) * inner + i];
+            }
+    }
+}
+#else
 __kernel void take_bwd(long outer, long length, long inner, long count, int shared,
                        __global const long *restrict sorted, long so, __global const long *restrict order, long oo,
                        __global const T *restrict dy, long gro, __global T *restrict dx, long dxo)
 {
     dy += gro;
     dx += dxo;
-    HG_FOR(t, outer * length * inner)
-    {
-        PLACE(t, length);
+    LINE_FOR(length, {
         const long line = shared ? 0 : (long)o * inner + i;
-        __global const long *p = sorted + so + line * count, *from = order + oo + line * count;
-        long low = 0, high = count;
+        __global const long *p = sorted + so + line * count;
+        __global const long *from = order + oo + line * count;
+        long low = 0;
+        long high = count;
         while (low < high) {
             const long middle = (low + high) / 2;
             if (p[middle] < k)
@@ -75,8 +92,9 @@ __kernel void take_bwd(long outer, long length, long inner, long count, int shar
         T sum = 0;
         for (; low < count && p[low] == k; low++) sum += dy[((long)o * count + from[low]) * inner + i];
         dx[t] = sum;
-    }
+    })
 }
+#endif
 #endif
 
 __kernel void put(long outer, long length, long inner, long count, __global const long *restrict index, long io,
@@ -85,10 +103,5 @@ __kernel void put(long outer, long length, long inner, long count, __global cons
     index += io;
     dy += gro;
     y += yo;
-    HG_FOR(t, outer * count * inner)
-    {
-        PLACE(t, count);
-        (void)k;
-        y[((long)o * length + index[t]) * inner + i] = dy[t];
-    }
+    LINE_FOR(count, y[((long)o * length + index[t]) * inner + i] = dy[t])
 }

@@ -3,8 +3,9 @@
  *   BILINEAR 0   floor(o scale)
  *            1   (o + 0.5) scale - 0.5, at least 0, or o scale if `align`; element floor(p) and the next, if there is
  *                one, by what p lies beyond it
- * A work-item owns its share of the results (CPU: of rows of them). Backward: an input element tries the few results
- * that may have looked at it, which `inverse`, 1 / scale, bounds, and sums in their order. Both device classes. */
+ * A work-item owns its share of the results (CPU: of rows of them). Backward, CPU: a work-item owns planes of dx and
+ * adds the results' gradients to them. GPU: one owns elements; each tries the few results that may have looked at it,
+ * which `inverse`, 1 / scale, bounds, and sums in their order. */
 #include "common.clh"
 
 #ifndef BILINEAR
@@ -72,26 +73,6 @@ static inline REAL forward(__global const REAL *x, INDEX r, int j, axis v, axis 
 #endif
 }
 
-static inline REAL backward(__global const REAL *dy, INDEX r, int k, axis v, axis u)
-{
-    const INDEX plane = r / v.size;
-    const int i = (int)(r - plane * v.size);
-    int top, bottom, left, right;
-    REAL sum = 0;
-    reach(v, i, &top, &bottom);
-    reach(u, k, &left, &right);
-    for (int a = top; a <= bottom; a++) {
-        const REAL down = share_of(v, a, i);
-        if (down == 0) continue;
-        __global const REAL *row = dy + ((long)plane * v.out + a) * u.out;
-        for (int b = left; b <= right; b++) {
-            const REAL share = down * share_of(u, b, k);
-            if (share != 0) sum += share * row[b];
-        }
-    }
-    return sum;
-}
-
 #if HG_CPU
 #define EACH(rows, width, out, value)                                                                                  \
     HG_FOR(r, rows)                                                                                                    \
@@ -121,6 +102,52 @@ __kernel void interpolate_fwd(long planes, long h, long w, long oh, long ow, int
     EACH(planes * oh, (int)ow, y, forward(x, r, j, v, u))
 }
 
+#if HG_CPU
+/* dx of one plane: results in their order add their shares to it. */
+static inline void plane_bwd(__global const REAL *dy, __global REAL *dx, axis v, axis u)
+{
+    for (int k = 0; k < v.size * u.size; k++) dx[k] = 0;
+    for (int a = 0; a < v.out; a++) {
+        REAL down, right;
+        const int i = look(v, a, &down), below = i < v.size - 1 ? u.size : 0;
+        __global REAL *row = dx + i * u.size;
+        for (int b = 0; b < u.out; b++) {
+            const int k = look(u, b, &right), beside = k < u.size - 1;
+            const REAL g = dy[a * u.out + b];
+#if BILINEAR
+            row[k] += (1 - down) * (1 - right) * g;
+            row[k + beside] += (1 - down) * right * g;
+            row[k + below] += down * (1 - right) * g;
+            row[k + below + beside] += down * right * g;
+#else
+            row[k] += g;
+#endif
+        }
+    }
+}
+#else
+static inline REAL backward(__global const REAL *dy, INDEX r, int k, axis v, axis u)
+{
+    const INDEX plane = r / v.size;
+    const int i = (int)(r - plane * v.size);
+    int top, bottom, left, right;
+    REAL sum = 0;
+    reach(v, i, &top, &bottom);
+    reach(u, k, &left, &right);
+    for (int a = top; a <= bottom; a++) {
+        const REAL down = share_of(v, a, i);
+        if (down == 0) continue;
+        __global const REAL *row = dy + ((long)plane * v.out + a) * u.out;
+        for (int b = left; b <= right; b++) {
+            const REAL share = down * share_of(u, b, k);
+            if (share != 0) sum += share * row[b];
+        }
+    }
+    return sum;
+}
+
+#endif
+
 __kernel void interpolate_bwd(long planes, long h, long w, long oh, long ow, int align, REAL scale_h, REAL inverse_h,
                               REAL scale_w, REAL inverse_w, __global const REAL *restrict dy, long gro,
                               __global REAL *restrict dx, long dxo)
@@ -128,5 +155,10 @@ __kernel void interpolate_bwd(long planes, long h, long w, long oh, long ow, int
     AXES;
     dy += gro;
     dx += dxo;
+#if HG_CPU
+    for (long p = (long)get_group_id(0); p < planes; p += (long)get_num_groups(0))
+        plane_bwd(dy + p * oh * ow, dx + p * h * w, v, u);
+#else
     EACH(planes * h, (int)w, dx, backward(dy, r, j, v, u))
+#endif
 }

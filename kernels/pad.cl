@@ -5,7 +5,7 @@
  *   2  circular    from the other end
  * A work-item owns its share of the results; the gradient of an element is a sum over its copies in the order of y.
  * Both device classes. */
-#include "elementwise.clh"
+#include "line.clh"
 
 #ifndef MODE
 #define MODE 0
@@ -28,12 +28,7 @@ __kernel void pad_fwd(long outer, long length, long inner, long low, long padded
 {
     x += xo;
     y += yo;
-    HG_FOR(t, outer * padded * inner)
-    {
-        const INDEX row = t / (INDEX)inner, i = t - row * (INDEX)inner, o = row / (INDEX)padded,
-                    j = row - o * (INDEX)padded;
-        y[t] = x[((long)o * length + source_of(j - low, length)) * inner + i];
-    }
+    LINE_FOR(padded, y[t] = x[((long)o * length + source_of(k - low, length)) * inner + i])
 }
 
 #if !T_INT
@@ -41,29 +36,29 @@ __kernel void pad_fwd(long outer, long length, long inner, long low, long padded
 #define ADD(from, to)                                                                                                  \
     for (long j = max(0L, (long)(from)); j <= min(padded - 1, (long)(to)); j++) sum += g[j * inner]
 
+/* The gradient of element k of a line, whose dy is g. */
+static inline T line_bwd(__global const T *g, long k, long length, long inner, long low, long padded)
+{
+    T sum = 0;
+#if MODE == 0
+    if (k > 0) ADD(low - k, low - k);
+    ADD(low + k, low + k);
+    if (k < length - 1) ADD(low + 2 * (length - 1) - k, low + 2 * (length - 1) - k);
+#elif MODE == 1
+    ADD(k == 0 ? 0 : low + k, k == length - 1 ? padded - 1 : low + k);
+#else
+    ADD(low + k - length, low + k - length);
+    ADD(low + k, low + k);
+    ADD(low + k + length, low + k + length);
+#endif
+    return sum;
+}
+
 __kernel void pad_bwd(long outer, long length, long inner, long low, long padded, __global const T *restrict dy,
                       long gro, __global T *restrict dx, long dxo)
 {
     dy += gro;
     dx += dxo;
-    HG_FOR(t, outer * length * inner)
-    {
-        const INDEX row = t / (INDEX)inner, i = t - row * (INDEX)inner, o = row / (INDEX)length;
-        const long k = row - o * (INDEX)length;
-        __global const T *g = dy + (long)o * padded * inner + i;
-        T sum = 0;
-#if MODE == 0
-        if (k > 0) ADD(low - k, low - k);
-        ADD(low + k, low + k);
-        if (k < length - 1) ADD(low + 2 * (length - 1) - k, low + 2 * (length - 1) - k);
-#elif MODE == 1
-        ADD(k == 0 ? 0 : low + k, k == length - 1 ? padded - 1 : low + k);
-#else
-        ADD(low + k - length, low + k - length);
-        ADD(low + k, low + k);
-        ADD(low + k + length, low + k + length);
-#endif
-        dx[t] = sum;
-    }
+    LINE_FOR(length, dx[t] = line_bwd(dy + (long)o * padded * inner + i, k, length, inner, low, padded))
 }
 #endif

@@ -1,11 +1,13 @@
 /* Elements by index along a dimension: index_select with one list for all lines, y[.., k, ..] = x[.., index[k], ..],
  * and gather with an index for each result, y[.., k, ..] = x[.., index[.., k, ..], ..]. Backward sums for each element
- * of x what was taken from it, in the order of k: the indices are sorted first, so that each finds its own. */
+ * of x what was taken from it, in the order of k: on a GPU the indices are sorted first, so that each finds its own. */
 #include <string.h>
 
 #include "cl/fault.h"
 #include "ops/elementwise.h"
 #include "ops/line.h"
+
+enum { STRIP = 64 };    /* as in kernels/index.cl */
 
 typedef struct index_context {
     hg_line line;           /* of the part of x that was looked at */
@@ -30,20 +32,33 @@ static hg_tensor *index_rows(const index_context *c, hg_tensor *index)
     return hg_ok(view) ? hg_raw_contiguous(view) : view;
 }
 
+/* The gradient of the part of x that was looked at, into the contiguous `part`. */
+static hg_status part_backward(const index_context *c, hg_tensor *index, hg_tensor *dy, hg_tensor *part)
+{
+    hg_device *dev = dy->dev;
+    hg_tensor *sorted, *order;
+    char options[64];
+    options_of(dy->dtype, hg_max_i64(part->numel, dy->numel), options);
+    int64_t strips = c->line.outer * hg_ceil_div(c->line.inner, STRIP), most = (int64_t)dev->info.units * 16;
+    if (hg_is_cpu(dev))
+        return hg_launch(dev, &hg_source_index, options, "take_bwd", hg_range_teams(dev, hg_min_i64(strips, most), 1),
+                         HG_ARGS(HG_ARG_LINE(c->line), HG_ARG_I64(c->count), HG_ARG_I32(c->shared),
+                                 HG_ARG_TENSOR(index), HG_ARG_TENSOR(dy), HG_ARG_TENSOR(part)));
+    hg_tensor *rows = index_rows(c, index);
+    if (!hg_ok(rows)) return hg_last_status();
+    HG_TRY(hg_raw_sort_rows(rows, c->shared ? 1 : c->line.outer * c->line.inner, c->count, false, &sorted, &order));
+    return hg_launch(dev, &hg_source_index, options, "take_bwd", hg_range_elements(dev, part->numel),
+                     HG_ARGS(HG_ARG_LINE(c->line), HG_ARG_I64(c->count), HG_ARG_I32(c->shared), HG_ARG_TENSOR(sorted),
+                             HG_ARG_TENSOR(order), HG_ARG_TENSOR(dy), HG_ARG_TENSOR(part)));
+}
+
 static hg_status index_backward(hg_node *n, hg_tensor *dy, hg_tensor **dx)
 {
     const index_context *c = hg_node_context(n);
-    hg_tensor *index = hg_node_saved(n, 0), *sorted, *order;
-    if (!hg_ok(index)) return hg_last_status();
-    hg_tensor *rows = index_rows(c, index), *part = hg_new_tensor(dy->dev, dy->dtype, c->ndim, c->part);
+    hg_tensor *index = hg_node_saved(n, 0), *part = hg_new_tensor(dy->dev, dy->dtype, c->ndim, c->part);
     dy = hg_raw_contiguous(dy);
-    if (!hg_ok(rows) || !hg_ok(part) || !hg_ok(dy)) return hg_last_status();
-    HG_TRY(hg_raw_sort_rows(rows, c->shared ? 1 : c->line.outer * c->line.inner, c->count, false, &sorted, &order));
-    char options[64];
-    options_of(dy->dtype, hg_max_i64(part->numel, dy->numel), options);
-    HG_TRY(hg_launch(dy->dev, &hg_source_index, options, "take_bwd", hg_range_elements(dy->dev, part->numel),
-                     HG_ARGS(HG_ARG_LINE(c->line), HG_ARG_I64(c->count), HG_ARG_I32(c->shared), HG_ARG_TENSOR(sorted),
-                             HG_ARG_TENSOR(order), HG_ARG_TENSOR(dy), HG_ARG_TENSOR(part))));
+    if (!hg_ok(index) || !hg_ok(part) || !hg_ok(dy)) return hg_last_status();
+    HG_TRY(part_backward(c, index, dy, part));
     dx[0] = part;
     const int64_t *size = hg_node_input_size(n, 0);
     if (!memcmp(size, c->part, (size_t)c->ndim * sizeof *size)) return HG_OK;

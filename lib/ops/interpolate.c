@@ -32,18 +32,19 @@ static void find_scale(resampling *r, int axis, hg_dtype dtype, double factor)
     r->inverse[axis] = r->scale[axis] > 0 ? 1 / r->scale[axis] : 0;
 }
 
-static hg_status launch(const resampling *r, const char *kernel, hg_tensor *from, hg_tensor *to)
+static hg_status launch(const resampling *r, bool back, hg_tensor *from, hg_tensor *to)
 {
     hg_device *dev = to->dev;
     char options[96];
     bool f64 = to->dtype == HG_F64;
-    int64_t width = to->size[3];
+    int64_t planes = to->size[0] * to->size[1], most = (int64_t)dev->info.units * 16;
     snprintf(options, sizeof options, "-DBILINEAR=%d %s%s", r->bilinear, hg_real_options(to->dtype),
              hg_max_i64(from->numel, to->numel) > INT32_MAX / 2 ? " -DHG_WIDE=1" : "");
-    hg_range range =
-        hg_is_cpu(dev) ? hg_range_lines(dev, width ? to->numel / width : 0) : hg_range_elements(dev, to->numel);
-    return hg_launch(dev, &hg_source_interpolate, options, kernel, range,
-                     HG_ARGS(HG_ARG_I64(to->size[0] * to->size[1]), HG_ARG_I64(r->in[0]), HG_ARG_I64(r->in[1]),
+    hg_range range = !hg_is_cpu(dev) ? hg_range_elements(dev, to->numel)
+                     : back          ? hg_range_teams(dev, hg_min_i64(planes, most), 1)
+                                     : hg_range_lines(dev, planes * to->size[2]);
+    return hg_launch(dev, &hg_source_interpolate, options, back ? "interpolate_bwd" : "interpolate_fwd", range,
+                     HG_ARGS(HG_ARG_I64(planes), HG_ARG_I64(r->in[0]), HG_ARG_I64(r->in[1]),
                              HG_ARG_I64(r->out[0]), HG_ARG_I64(r->out[1]), HG_ARG_I32(r->align),
                              hg_arg_real(f64, r->scale[0]), hg_arg_real(f64, r->inverse[0]),
                              hg_arg_real(f64, r->scale[1]), hg_arg_real(f64, r->inverse[1]), HG_ARG_TENSOR(from),
@@ -55,7 +56,7 @@ static hg_status interpolate_backward(hg_node *n, hg_tensor *dy, hg_tensor **dx)
     dx[0] = hg_new_tensor(dy->dev, dy->dtype, 4, hg_node_input_size(n, 0));
     dy = hg_raw_contiguous(dy);
     if (!hg_ok(dx[0]) || !hg_ok(dy)) return hg_last_status();
-    return launch(hg_node_context(n), "interpolate_bwd", dy, dx[0]);
+    return launch(hg_node_context(n), true, dy, dx[0]);
 }
 static const hg_op nearest_op = {"UpsampleNearest2DBackward1", interpolate_backward};
 static const hg_op bilinear_op = {"UpsampleBilinear2DBackward1", interpolate_backward};
@@ -101,7 +102,7 @@ hg_tensor *hg_interpolate(hg_tensor *x, const hg_interpolate_options *o)
     if (hg_checked_numel("interpolate", 4, size) < 0) return hg_failed();
     hg_scope *s = hg_scope_inner();
     hg_tensor *y = hg_new_tensor(x->dev, x->dtype, 4, size), *c = hg_raw_contiguous(x);
-    if (!hg_ok(y) || !hg_ok(c) || launch(&r, "interpolate_fwd", c, y) != HG_OK) return hg_scope_return(s, hg_failed());
+    if (!hg_ok(y) || !hg_ok(c) || launch(&r, false, c, y) != HG_OK) return hg_scope_return(s, hg_failed());
     return hg_scope_return(s,
                            hg_record(y, r.bilinear ? &bilinear_op : &nearest_op, HG_LIST(x), HG_NO_LIST, &r, sizeof r));
 }
