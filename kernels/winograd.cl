@@ -9,6 +9,13 @@
  *                   4 x 4 outputs a tile. T is the tiles of a block in whole register tiles. v, m and a band of rows
  *                   before and after lie in the work-item's slice of workspace and stay in its cache.
  *
+ * The gradient of the weight goes through rows of tiles in chunks of R, T tiles, whose transforms stay in the caches:
+ *
+ * winograd_chunk    v[36][C16/16][T][16] of the input and d[36][panel][T][NB] of the output's gradient. A work-item:
+ *                   some pairs of a row of tiles and 16 channels or outputs; its slice of workspace is for its bands.
+ * winograd_taps     sums[panel][36][C16][NB] += d v^T, or = in the first chunk. A work-item: a point and a panel.
+ * winograd_dw       dw = G^T sums G. A work-item: 16 outputs by 16 channels.
+ *
  * The register tile is MR tiles x NV vectors of outputs. Parts are functions of their own: inlined into one kernel they
  * take four times as long to compile and run no faster. Points lie a vector further apart than they need: at powers of
  * two all 36 would share a cache set. */
@@ -224,6 +231,118 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void winograd_fwd(long8 
                 }
             }
         }
+    }
+}
+
+/* 4 x 4 pixels of the output's gradient to 36 points, `step` apart. */
+PART void gradient_tile(__global const REAL *restrict band, INDEX pitch, __global REAL *restrict d, INDEX step)
+{
+    REALV t[36];
+#pragma unroll
+    for (int i = 0; i < 16; i++) t[i / 4 * 6 + i % 4] = vload16(i % 4, band + i / 4 * pitch * 16);
+    WINOGRAD_BOTH(winograd_a, t, 4, 6);
+#pragma unroll
+    for (int i = 0; i < 36; i++) vstore16(t[i], 0, d + i * step);
+}
+
+/* global: (slices). Rows row0 .. row0 + rows - 1; v and d begin at elements `vo` and `dof` of `chunk`. */
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void winograd_chunk(long8 ga, long8 gb, long8 gc, long8 gt,
+    long row0, long rows, __global const REAL *restrict x, long xo, __global const REAL *restrict dy, long yo,
+    __global REAL *restrict chunk, long vo, long dof)
+{
+    CONV_GEOMETRY(ga, gb, gc)
+    WINOGRAD_GEOMETRY(gt)
+    const INDEX CB = (C + 15) / 16, OB = (O + NB - 1) / NB * NV, plane = H * W, area = OH * OW, pitch = 4 * TX + 2;
+    const INDEX vstep = T * CB * 16 + 16, dstep = T * OB * 16 + 16, count = min(W, pitch - PW);
+    __global REAL *before = chunk + AT + (INDEX)get_global_id(0) * SLICE, *after = before + 6 * pitch * 16;
+    x += xo;
+    dy += yo;
+    for (INDEX i = 0; i < 10 * pitch; i++) vstore16((REALV)(0), i, before); /* the padding stays so */
+    for (INDEX i = (INDEX)get_global_id(0); i < (INDEX)rows * (CB + OB); i += (INDEX)get_global_size(0)) {
+        INDEX r = i / (CB + OB), b = i - r * (CB + OB), n = ((INDEX)row0 + r) / TY, ty = (INDEX)row0 + r - n * TY;
+        if (b < CB) {
+            __global REAL *v = chunk + (INDEX)vo + (b * T + r * TX) * 16;
+            stage_band(x, (n * C + b * 16) * plane, plane, N * C * plane, C - b * 16, H, W, ty * 4 - PH, 6, 0, count,
+                       before + PW * 16, pitch);
+            for (INDEX tx = 0; tx < TX; tx++) input_tile(before + tx * 64, pitch, v + tx * 16, vstep);
+        } else {
+            b -= CB;
+            __global REAL *d = chunk + (INDEX)dof + (b / NV * T + r * TX) * NB + b % NV * 16;
+            stage_band(dy, (n * O + b * 16) * area, area, N * O * area, O - b * 16, OH, OW, ty * 4, 4, 0, OW, after,
+                       pitch);
+            for (INDEX tx = 0; tx < TX; tx++) gradient_tile(after + tx * 64, pitch, d + tx * NB, dstep);
+        }
+    }
+}
+
+/* sums[channel][NB] (+)= sum over tiles of v[tile][channel] d[tile][NB], MR channels. */
+PART void multiply_taps(__global const REAL *restrict v, __global const REAL *restrict d, INDEX tiles, int first,
+                        __global REAL *restrict sums)
+{
+    REALV acc[MR][NV];
+#pragma unroll
+    for (int i = 0; i < MR; i++)
+#pragma unroll
+        for (int j = 0; j < NV; j++) acc[i][j] = 0;
+#pragma unroll 2
+    for (INDEX t = 0; t < tiles; t++) {
+        REALV w[NV];
+#pragma unroll
+        for (int j = 0; j < NV; j++) w[j] = vload16(t * NV + j, d);
+#pragma unroll
+        for (int i = 0; i < MR; i++)
+#pragma unroll
+            for (int j = 0; j < NV; j++) acc[i][j] = fma((REALV)(v[t * 16 + i]), w[j], acc[i][j]);
+    }
+#pragma unroll
+    for (int i = 0; i < MR; i++) {
+#pragma unroll
+        for (int j = 0; j < NV; j++) {
+            REALV old = first ? (REALV)(0) : vload16(i * NV + j, sums);
+            vstore16(old + acc[i][j], i * NV + j, sums);
+        }
+    }
+}
+
+/* `tiles` of the chunk's T are used. global: (36, panels) */
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void winograd_taps(long channels, long T, long tiles, int first,
+    __global const REAL *restrict chunk, long vo, long dof, __global REAL *restrict sums)
+{
+    const INDEX CB = ((INDEX)channels + 15) / 16, p = (INDEX)get_global_id(0), panel = (INDEX)get_global_id(1);
+    __global const REAL *v = chunk + (INDEX)vo + p * ((INDEX)T * CB * 16 + 16);
+    __global const REAL *d = chunk + (INDEX)dof + p * ((INDEX)T * (INDEX)get_global_size(1) * NB + 16);
+    d += panel * (INDEX)T * NB;
+    sums += (panel * WINOGRAD_POINTS + p) * CB * 16 * NB;
+    for (INDEX c = 0; c < CB * 16; c += MR)
+        multiply_taps(v + c / 16 * (INDEX)T * 16 + c % 16, d, (INDEX)tiles, first, sums + c * NB);
+}
+
+/* global: (O in vectors, C in vectors) */
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void winograd_dw(long outputs, long channels,
+    __global const REAL *restrict sums, __global REAL *restrict dw, long wo)
+{
+    const INDEX O = (INDEX)outputs, C = (INDEX)channels, C16 = (C + 15) / 16 * 16;
+    const INDEX o0 = (INDEX)get_global_id(0), c0 = (INDEX)get_global_id(1) * 16, count = min((INDEX)16, C - c0) * 9;
+    REALV taps[144];
+    sums += (o0 / NV * WINOGRAD_POINTS * C16 + c0) * NB + o0 % NV * 16;
+    dw += wo + (o0 * 16 * C + c0) * 9;
+    for (int c = 0; c < 16; c++, sums += NB) {
+        REALV t[36];
+#pragma unroll
+        for (int p = 0; p < WINOGRAD_POINTS; p++) t[p] = vload16(0, sums + p * C16 * NB);
+        WINOGRAD_BOTH(winograd_gt, t, 6, 3);
+#pragma unroll
+        for (int k = 0; k < 9; k++) taps[c * 9 + k] = t[k / 3 * 6 + k % 3];
+    }
+    for (INDEX k = 0; k < count; k += 16) {
+        REALV v[16], lines[16];
+#pragma unroll
+        for (int t = 0; t < 16; t++) v[t] = taps[k + t];
+        HG_TRANSPOSE16(v);
+#pragma unroll
+        for (int t = 0; t < 16; t++) lines[t] = v[t];
+        for (INDEX t = 0; t < min((INDEX)16, O - o0 * 16); t++)
+            conv_store(lines[t], dw + t * C * 9 + k, min(count - k, (INDEX)16));
     }
 }
 #endif

@@ -1,8 +1,10 @@
 /* winograd-f4x4: 3 x 3 convolutions of stride 1 in tiles of 4 x 4 outputs, with 36 products where the definition has
  * 144; kernels/winograd.cl. Backward-data is the forward convolution of the output's gradient by the mirrored weight.
  *
- * Not a number, or an infinity, in a tile's patch spreads over the tile. Workspace: the weight's transform, then a
- * slice for each work-item. */
+ * Not a number, or an infinity, in a tile's patch spreads over the tile.
+ *
+ * Workspace of forward and backward-data: the weight's transform, then a slice for each work-item. Of backward-weights:
+ * the gradient's points, a chunk of the transformed input and output's gradient, then a slice for each work-item. */
 #include <limits.h>
 #include <stdio.h>
 
@@ -10,7 +12,10 @@
 #include "conv/solver.h"
 
 enum { TILE = 4, POINTS = 36, PANEL = 32, REGISTER_TILE = 8, MOST_TILES = 128, LEAST_CHANNELS = 8 };
-enum { ROWS, SLICES, SHARES }; /* of a configuration: rows of tiles in a block, slices, shares of the panels */
+enum { ROWS, SLICES, SHARES }; /* of a configuration: rows of tiles in a block or chunk, slices, shares of the panels */
+
+/* Bytes of a chunk that stay in the caches of a CPU. */
+static const int64_t CHUNK = 16 << 20;
 
 /* Backward-data as the forward convolution that it is; forward as it stands. Its padding may be negative. */
 static hg_conv_problem as_forward(const hg_conv_problem *p)
@@ -54,8 +59,6 @@ static bool winograd_applicable(const hg_conv_problem *p, const hg_device *dev, 
     why[0] = 0;
     if (!hg_is_cpu(dev))
         snprintf(why, HG_WHY, "only for CPUs");
-    else if (p->direction == HG_CONV_BACKWARD_WEIGHTS)
-        snprintf(why, HG_WHY, "not for gradients of weights");
     else if (p->rank != 2)
         snprintf(why, HG_WHY, "%d dimensions", (int)p->rank);
     else if (p->dtype != HG_F32)
@@ -96,16 +99,47 @@ static int64_t slice_elements(const hg_conv_problem *f, const hg_conv_config *c)
            4 * 16 * 4 * across;
 }
 
+/* Of a chunk of backward-weights: transforms of the input and of the output's gradient, in order; a work-item's bands.
+ */
+static int64_t input_elements(const hg_conv_problem *p, int64_t rows)
+{
+    return POINTS * (rows * tiles_along(p, 1) * hg_round_up(p->channels, 16) + 16);
+}
+
+static int64_t gradient_elements(const hg_conv_problem *p, int64_t rows)
+{
+    return POINTS * (rows * tiles_along(p, 1) * hg_round_up(p->outputs, PANEL) + 16);
+}
+
+static int64_t bands_elements(const hg_conv_problem *p)
+{
+    return 10 * 16 * (4 * tiles_along(p, 1) + 2);
+}
+
 static size_t winograd_workspace(const hg_conv_problem *p, const hg_conv_config *c)
 {
     hg_conv_problem f = as_forward(p);
+    if (p->direction == HG_CONV_BACKWARD_WEIGHTS)
+        return 4 * (size_t)(weights_elements(p) + input_elements(p, c->value[ROWS]) +
+                            gradient_elements(p, c->value[ROWS]) + bands_elements(p) * c->value[SLICES]);
     return 4 * (size_t)(weights_elements(&f) + slice_elements(&f, c) * c->value[SLICES] * c->value[SHARES]);
+}
+
+static double weights_cost(const hg_conv_problem *p, const hg_conv_config *c, const hg_device *dev)
+{
+    double peak = hg_conv_peak(dev, false), deep = (double)hg_round_up(p->channels, 16);
+    double wide = (double)hg_round_up(p->outputs, PANEL), tiles = (double)(rows_of(p) * tiles_along(p, 1));
+    double chunks = (double)hg_ceil_div(rows_of(p), c->value[ROWS]);
+    double far = 4 * (POINTS * tiles * (deep + wide) + (2 * chunks + 1) * (double)weights_elements(p));
+    return (tiles * (POINTS * 2 * deep * wide / 0.8 + 20e3 * (deep + wide) / 16) + 25 * deep * wide * 9) / peak +
+           far / (3 * hg_conv_bandwidth(dev)) + 4e-5 * chunks + 2e-5;
 }
 
 /* Seconds. Products run at the peak if their operands are near; transforms cost, for 16 channels of a tile, as much as
  * so many operations. */
 static double winograd_cost(const hg_conv_problem *p, const hg_conv_config *c, const hg_device *dev)
 {
+    if (p->direction == HG_CONV_BACKWARD_WEIGHTS) return weights_cost(p, c, dev);
     hg_conv_problem f = as_forward(p);
     double units = dev->info.units ? dev->info.units : 1, core = hg_conv_peak(dev, false) / units, far = 30e9;
     double deep = (double)hg_round_up(f.channels, 16), tiles = (double)tiles_of_block(&f, c);
@@ -121,6 +155,20 @@ static double winograd_cost(const hg_conv_problem *p, const hg_conv_config *c, c
     return turns * block + weights + 3e-5;
 }
 
+/* Chunks of one size, as far as possible, that stay in the caches and keep to the workspace. */
+static hg_conv_config weights_config(const hg_conv_problem *p, const hg_device *dev)
+{
+    int64_t rows = rows_of(p), one = 4 * (input_elements(p, 1) + gradient_elements(p, 1));
+    int64_t slices = 8 * (int64_t)(dev->info.units ? dev->info.units : 1), most = hg_max_i64(1, CHUNK / one);
+    hg_conv_config c = {{1, (int32_t)slices, 1}};
+    for (int64_t chunks = hg_ceil_div(rows, most); c.value[ROWS] == 1 && chunks < rows; chunks *= 2) {
+        hg_conv_config larger = {{(int32_t)hg_ceil_div(rows, chunks), (int32_t)slices, 1}};
+        if (winograd_workspace(p, &larger) <= (uint64_t)p->workspace_limit) c = larger;
+    }
+    if (winograd_workspace(p, &c) > (uint64_t)p->workspace_limit) c.value[SLICES] = 1;
+    return c;
+}
+
 /* The best cut into blocks that keeps to the workspace; if none does, the smallest. */
 static int winograd_configs(const hg_conv_problem *p, const hg_device *dev, hg_conv_config *configs, int max)
 {
@@ -129,6 +177,10 @@ static int winograd_configs(const hg_conv_problem *p, const hg_device *dev, hg_c
     double least = 0;
     (void)max;
     configs[0] = (hg_conv_config){{1, 1, 1}};
+    if (p->direction == HG_CONV_BACKWARD_WEIGHTS) {
+        configs[0] = weights_config(p, dev);
+        return 1;
+    }
     for (int64_t r = 1; r <= rows && (r == 1 || r * across <= MOST_TILES); r++) {
         for (int64_t shares = 1; shares <= panels_of(&f) && shares <= 8 * units; shares *= 2) {
             int64_t blocks = hg_ceil_div(rows, r), slices = hg_min_i64(blocks, hg_ceil_div(8 * units, shares));
@@ -145,31 +197,82 @@ static int winograd_configs(const hg_conv_problem *p, const hg_device *dev, hg_c
 
 /* ---- running ---- */
 
+/* What all launches of a run share. */
+typedef struct job {
+    hg_device *dev;
+    const hg_conv_problem *p; /* as_forward() */
+    const hg_conv_config *c;
+    const hg_conv_buffers *b;
+    const char *options;
+} job;
+
+/* WINOGRAD_GEOMETRY of the kernels. */
+static hg_arg cut_of(const job *j, int64_t tiles, int64_t slice, int64_t at)
+{
+    const hg_conv_problem *p = j->p;
+    return (hg_arg){.size = sizeof(cl_long8),
+                    .value.i64x8 = {{tiles_along(p, 1), tiles_along(p, 0), j->c->value[ROWS], tiles, slice, at,
+                                     hg_ceil_div(panels_of(p), j->c->value[SHARES]), 0}}};
+}
+
+/* The forward convolution of x; `mirrored`: by the weight of the backward-data problem that it stands for. */
+static hg_status run_forward(const job *j, const hg_tensor *x, bool mirrored, const hg_tensor *y)
+{
+    const hg_conv_problem *p = j->p;
+    const hg_tensor *bias = p->epilogue & HG_CONV_BIAS ? j->b->bias : x,
+                    *residual = p->epilogue & HG_CONV_RESIDUAL ? j->b->residual : x;
+    hg_arg g[3], cut = cut_of(j, tiles_of_block(p, j->c), slice_elements(p, j->c), weights_elements(p));
+    hg_conv_geometry(p, g);
+    HG_TRY(hg_launch(j->dev, &hg_source_winograd, j->options, "winograd_weights",
+                     hg_range_items(j->dev, panels_of(p) * 2, hg_ceil_div(p->channels, 16), 1, 1),
+                     HG_ARGS(HG_ARG_I64(p->outputs), HG_ARG_I64(p->channels),
+                             HG_ARG_I64(mirrored ? 9 : p->channels * 9), HG_ARG_I64(mirrored ? p->outputs * 9 : 9),
+                             HG_ARG_I32(mirrored), HG_ARG_TENSOR(j->b->weight), HG_ARG_MEM(j->b->workspace))));
+    return hg_launch(j->dev, &hg_source_winograd, j->options, "winograd_fwd",
+                     hg_range_items(j->dev, j->c->value[SLICES], j->c->value[SHARES], 1, 1),
+                     HG_ARGS(g[0], g[1], g[2], cut, HG_ARG_TENSOR(x), HG_ARG_MEM(j->b->workspace),
+                             HG_ARG_MEM(j->b->workspace), HG_ARG_TENSOR(bias), HG_ARG_TENSOR(residual),
+                             HG_ARG_TENSOR(y), HG_ARG_I32(p->epilogue)));
+}
+
+static hg_status run_weights(const job *j)
+{
+    const hg_conv_problem *p = j->p;
+    const int64_t most = j->c->value[ROWS], across = tiles_along(p, 1), rows = rows_of(p);
+    const int64_t v = weights_elements(p), d = v + input_elements(p, most), at = d + gradient_elements(p, most);
+    const cl_mem w = j->b->workspace;
+    hg_arg g[3], cut = cut_of(j, most * across, bands_elements(p), at);
+    hg_conv_geometry(p, g);
+    for (int64_t row = 0; row < rows; row += most) {
+        int64_t here = hg_min_i64(most, rows - row);
+        HG_TRY(hg_launch(j->dev, &hg_source_winograd, j->options, "winograd_chunk",
+                         hg_range_items(j->dev, j->c->value[SLICES], 1, 1, 1),
+                         HG_ARGS(g[0], g[1], g[2], cut, HG_ARG_I64(row), HG_ARG_I64(here), HG_ARG_TENSOR(j->b->input),
+                                 HG_ARG_TENSOR(j->b->output), HG_ARG_MEM(w), HG_ARG_I64(v), HG_ARG_I64(d))));
+        HG_TRY(hg_launch(j->dev, &hg_source_winograd, j->options, "winograd_taps",
+                         hg_range_items(j->dev, POINTS, panels_of(p), 1, 1),
+                         HG_ARGS(HG_ARG_I64(p->channels), HG_ARG_I64(most * across), HG_ARG_I64(here * across),
+                                 HG_ARG_I32(row == 0), HG_ARG_MEM(w), HG_ARG_I64(v), HG_ARG_I64(d), HG_ARG_MEM(w))));
+    }
+    return hg_launch(
+        j->dev, &hg_source_winograd, j->options, "winograd_dw",
+        hg_range_items(j->dev, hg_ceil_div(p->outputs, 16), hg_ceil_div(p->channels, 16), 1, 1),
+        HG_ARGS(HG_ARG_I64(p->outputs), HG_ARG_I64(p->channels), HG_ARG_MEM(w), HG_ARG_TENSOR(j->b->weight)));
+}
+
 static hg_status winograd_run(hg_device *dev, const hg_conv_plan *plan, const hg_conv_buffers *b)
 {
-    const hg_conv_problem *p = &plan->problem;
-    const hg_conv_config *c = &plan->config;
-    const hg_conv_problem f = as_forward(p);
-    bool data = p->direction == HG_CONV_BACKWARD_DATA, wide = hg_conv_wide(p) || plan->workspace / 4 > INT_MAX / 2;
-    const hg_tensor *x = data ? b->output : b->input, *y = data ? b->input : b->output, *w = b->weight;
-    const hg_tensor *bias = f.epilogue & HG_CONV_BIAS ? b->bias : x,
-                    *residual = f.epilogue & HG_CONV_RESIDUAL ? b->residual : x;
-    const char *options = wide ? "-DHG_WIDE=1" : "";
-    hg_arg g[3], cut = {.size = sizeof(cl_long8)};
-    HG_TRY(hg_launch(dev, &hg_source_winograd, options, "winograd_weights",
-                     hg_range_items(dev, panels_of(&f) * 2, hg_ceil_div(f.channels, 16), 1, 1),
-                     HG_ARGS(HG_ARG_I64(f.outputs), HG_ARG_I64(f.channels), HG_ARG_I64(data ? 9 : f.channels * 9),
-                             HG_ARG_I64(data ? f.outputs * 9 : 9), HG_ARG_I32(data), HG_ARG_TENSOR(w),
-                             HG_ARG_MEM(b->workspace))));
-    hg_conv_geometry(&f, g);
-    cut.value.i64x8 =
-        (cl_long8){{tiles_along(&f, 1), tiles_along(&f, 0), c->value[ROWS], tiles_of_block(&f, c),
-                    slice_elements(&f, c), weights_elements(&f), hg_ceil_div(panels_of(&f), c->value[SHARES]), 0}};
-    return hg_launch(dev, &hg_source_winograd, options, "winograd_fwd",
-                     hg_range_items(dev, c->value[SLICES], c->value[SHARES], 1, 1),
-                     HG_ARGS(g[0], g[1], g[2], cut, HG_ARG_TENSOR(x), HG_ARG_MEM(b->workspace),
-                             HG_ARG_MEM(b->workspace), HG_ARG_TENSOR(bias), HG_ARG_TENSOR(residual), HG_ARG_TENSOR(y),
-                             HG_ARG_I32(f.epilogue)));
+    const hg_conv_problem f = as_forward(&plan->problem);
+    bool wide = hg_conv_wide(&f) || plan->workspace / 4 > INT_MAX / 2;
+    job j = {dev, &f, &plan->config, b, wide ? "-DHG_WIDE=1" : ""};
+    switch (plan->problem.direction) {
+    case HG_CONV_FORWARD:
+        return run_forward(&j, b->input, false, b->output);
+    case HG_CONV_BACKWARD_DATA:
+        return run_forward(&j, b->output, true, b->input);
+    default:
+        return run_weights(&j);
+    }
 }
 
 const hg_conv_solver hg_conv_winograd = {

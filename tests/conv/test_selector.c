@@ -116,11 +116,18 @@ END_TEST
 
 START_TEST(convolutions_of_3_by_3_with_many_channels_are_given_to_winograd_on_a_cpu)
 {
-    static const char *const keys[] = {"fwd 100x32x14x14 64x3x3 bias relu", "bwd-data 100x32x14x14 64x3x3",
-                                       "fwd 8x64x56x56 64x3x3 p1x1",        "fwd 8x128x28x28 128x3x3 p1x1",
-                                       "fwd 8x256x14x14 256x3x3 p1x1",      "fwd 8x512x7x7 512x3x3 p1x1"};
-    for (size_t i = 0; i < sizeof keys / sizeof *keys && on_cpu(); i++)
-        ck_assert_str_eq(chosen(keys[i], ""), "winograd-f4x4");
+    static const char *const shapes[] = {"100x32x14x14 64x3x3", "8x64x56x56 64x3x3 p1x1", "8x128x28x28 128x3x3 p1x1",
+                                         "8x256x14x14 256x3x3 p1x1", "8x512x7x7 512x3x3 p1x1"};
+    static const char *const directions[] = {"fwd", "bwd-data", "bwd-weights"};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes && on_cpu(); i++) {
+        for (int d = 0; d < 3; d++) {
+            char key[HG_CONV_KEY];
+            snprintf(key, sizeof key, "%s %s", directions[d], shapes[i]);
+            ck_assert_msg(!strcmp(chosen(key, ""), "winograd-f4x4"), "%s: %s", key, chosen(key, ""));
+        }
+    }
+    ck_assert_str_eq(chosen("fwd 100x32x14x14 64x3x3 bias relu", ""), on_cpu() ? "winograd-f4x4" : "im2col-gemm");
+    ck_assert_str_ne(chosen("bwd-weights 100x1x28x28 32x3x3 p1x1", ""), "winograd-f4x4");
     ck_assert_str_ne(chosen("fwd 100x1x28x28 32x3x3 p1x1", ""), "winograd-f4x4");
 }
 END_TEST

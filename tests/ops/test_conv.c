@@ -165,6 +165,44 @@ START_TEST(any_layout_of_the_operands_and_of_the_gradient_will_do)
 }
 END_TEST
 
+/* Both gradients and the bias's through one call, by solvers whose transforms round. */
+START_TEST(winograd_is_within_its_error_in_all_directions)
+{
+    hg_conv_problem p;
+    ck_assert_hg(hg_conv_parse("fwd 3x17x13x10 24x3x3 p1x1", &p));
+    double *x = test_values(6630), *w = test_values(3672), *y = test_values(9360), *dy = test_values(9360),
+           *dx = test_values(6630), *dw = test_values(3672);
+    test_conv_reference(&p, x, w, y);
+    p.direction = HG_CONV_BACKWARD_DATA;
+    test_conv_reference(&p, dx, w, dy);
+    p.direction = HG_CONV_BACKWARD_WEIGHTS;
+    test_conv_reference(&p, x, dw, dy);
+    hg_conv_options o = HG_CONV_DEFAULTS;
+    o.padding[0] = 1;
+    ck_assert_int_eq(setenv("HAPGOP_CONV", "winograd-f4x4,im2col-gemm", 1), 0);
+    for (int layout = 0; layout < TEST_LAYOUTS; layout++) {
+        hg_scope *s = hg_scope_begin(test_device());
+        hg_tensor *in = test_layout(layout, HG_F32, HG_SHAPE(3, 17, 13, 10), x);
+        hg_tensor *weight = test_layout(layout, HG_F32, HG_SHAPE(24, 17, 3, 3), w);
+        ck_assert_hg(hg_set_requires_grad(in, true));
+        ck_assert_hg(hg_set_requires_grad(weight, true));
+        hg_tensor *out = hg_conv2d(in, weight, NULL, &o);
+        test_rms(out, HG_SHAPE(3, 24, 13, 10), y, 2e-6);
+        ck_assert_hg(hg_backward_with(out, test_layout(layout, HG_F32, HG_SHAPE(3, 24, 13, 10), dy), false));
+        test_rms(hg_grad(in), HG_SHAPE(3, 17, 13, 10), dx, 2e-6);
+        test_rms(hg_grad(weight), HG_SHAPE(24, 17, 3, 3), dw, 2e-6);
+        hg_scope_end(s);
+    }
+    unsetenv("HAPGOP_CONV");
+    free(x);
+    free(w);
+    free(y);
+    free(dy);
+    free(dx);
+    free(dw);
+}
+END_TEST
+
 static hg_tensor *with_options(hg_tensor **in, int n, void *user)
 {
     return hg_conv2d(in[0], in[1], n > 2 ? in[2] : NULL, user);
@@ -329,7 +367,8 @@ Suite *conv_suite(void)
     return TEST_SUITE("conv", values_and_gradients_are_those_of_pytorch, it_is_a_cross_correlation_over_all_channels,
                       options_of_a_later_place_follow_the_first_where_they_are_0,
                       an_empty_batch_has_a_result_and_gradients, any_layout_of_the_operands_and_of_the_gradient_will_do,
-                      gradients_agree_with_differences, only_wanted_gradients_are_computed_and_only_their_operands_kept,
+                      winograd_is_within_its_error_in_all_directions, gradients_agree_with_differences,
+                      only_wanted_gradients_are_computed_and_only_their_operands_kept,
                       wrong_shapes_are_refused_in_the_words_of_pytorch, wrong_options_and_types_are_refused,
                       output_sizes_follow_the_formula);
 }
