@@ -87,7 +87,9 @@ START_TEST(a_kernel_that_does_not_build_is_logged_once_and_named)
     hg_set_log(NULL, NULL);
     ck_assert_ptr_null(hg_kernel_get(test_device(), &adder, "-DFACTOR=1", "subtract"));
     test_error(HG_E_DRIVER, "CL_INVALID_KERNEL_NAME");
-    ck_assert_hg_ok(hg_zeros(test_device(), HG_F32, HG_SHAPE(3)));
+    hg_tensor *still_usable = hg_zeros(test_device(), HG_F32, HG_SHAPE(3));
+    ck_assert_hg_ok(still_usable);
+    hg_release(still_usable);
 }
 END_TEST
 
