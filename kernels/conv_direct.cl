@@ -177,16 +177,15 @@ __kernel void conv_direct_fwd(long8 ga, long8 gb, long8 gc, __global const REAL 
     {
         INDEX row = i / OW, ow = i - row * OW, plane = row / OH, oh = row - plane * OH;
         INDEX channel = plane / OD, od = plane - channel * OD, n = channel / O, o = channel - n * O, g = o / OG;
+        __global const REAL *tap = w + o * CG * KD * KH * KW;
         REAL acc = 0;
         for (INDEX c = 0; c < CG; c++)
             for (INDEX kd = 0; kd < KD; kd++) {
                 INDEX id = od * SD - PD + kd * LD;
-                if (id < 0 || id >= D) continue;
-                for (INDEX kh = 0; kh < KH; kh++) {
+                for (INDEX kh = 0; kh < KH; kh++, tap += KW) {
                     INDEX ih = oh * SH - PH + kh * LH;
-                    if (ih < 0 || ih >= H) continue;
+                    if (id < 0 || id >= D || ih < 0 || ih >= H) continue;
                     INDEX in = (((n * C + g * CG + c) * D + id) * H + ih) * W;
-                    __global const REAL *tap = w + (((o * CG + c) * KD + kd) * KH + kh) * KW;
                     for (INDEX kw = 0; kw < KW; kw++) {
                         INDEX iw = ow * SW - PW + kw * LW;
                         if (iw >= 0 && iw < W) acc = fma(tap[kw], x[in + iw], acc);
