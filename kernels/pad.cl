@@ -36,8 +36,8 @@ __kernel void pad_fwd(long outer, long length, long inner, long low, long padded
 #define ADD(from, to)                                                                                                  \
     for (long j = max(0L, (long)(from)); j <= min(padded - 1, (long)(to)); j++) sum += g[j * inner]
 
-/* The gradient of element k of a line, whose dy is g. */
-static inline T line_bwd(__global const T *g, long k, long length, long inner, long low, long padded)
+/* The gradient of element k of a line, whose dy is g. k is no long: Mesa 22.3's llvmpipe takes a long 0 > 0 as true. */
+static inline T line_bwd(__global const T *g, INDEX k, long length, long inner, long low, long padded)
 {
     T sum = 0;
 #if MODE == 0

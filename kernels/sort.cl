@@ -38,9 +38,9 @@ __kernel void sort_blocks(long rows, long n, __global const T *restrict x, long 
         __global const T *in = x + xo + row * n + begin;
         __global T *out = y + yo + row * n + begin;
         __global long *at = place + po + row * n + begin;
-        for (long i = 0; i < count; i++) {
+        for (int i = 0; i < count; i++) {
             const T v = in[i];
-            long j = i;
+            int j = i;      /* a long here: Mesa 22.3's llvmpipe takes 0 > 0 as true */
             for (; j > 0 && before(v, out[j - 1]); j--) {
                 out[j] = out[j - 1];
                 at[j] = at[j - 1];

@@ -22,7 +22,7 @@ UNARY(clamp_to, x < (TV)p ? (TV)p : x > (TV)q ? (TV)q : x)
 static inline TV integer_power(TV x, long exponent)
 {
     TV y = ONE;
-    for (; exponent > 0; exponent >>= 1) {
+    for (; exponent != 0; exponent >>= 1) {     /* not > 0, which Mesa 22.3's llvmpipe takes as true of a long 0 */
         if (exponent & 1) y *= x;
         x *= x;
     }
