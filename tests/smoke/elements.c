@@ -15,6 +15,9 @@ static hg_tensor *add_scalar(hg_tensor *x) { return hg_add_scalar(x, 1.5); }
 static hg_tensor *mul_scalar(hg_tensor *x) { return hg_mul_scalar(x, -2); }
 static hg_tensor *cube(hg_tensor *x) { return hg_pow(x, 3); }
 static hg_tensor *clamp(hg_tensor *x) { return hg_clamp(x, -1, 2); }
+static hg_tensor *leaky_relu(hg_tensor *x) { return hg_leaky_relu(x, 0.25); }
+static hg_tensor *gelu(hg_tensor *x) { return hg_gelu(x, false); }
+static hg_tensor *softplus(hg_tensor *x) { return hg_softplus(x, 1, 20); }
 static hg_tensor *relu_in_place(hg_tensor *x) { return hg_relu_(hg_mul_scalar(x, 1)); }
 
 static double f_add(double x) { return x + 1.5; }
@@ -25,6 +28,12 @@ static double f_relu(double x) { return x > 0 ? x : 0; }
 static double f_clamp(double x) { return fmin(fmax(x, -1), 2); }
 static double f_cube(double x) { return x * x * x; }
 static double f_sigmoid(double x) { return 1 / (1 + exp(-x)); }
+static double f_leaky(double x) { return x > 0 ? x : x / 4; }
+static double f_gelu(double x) { return x / 2 * (1 + erf(x / sqrt(2))); }
+static double f_silu(double x) { return x / (1 + exp(-x)); }
+static double f_softplus(double x) { return log1p(exp(x)); }
+static double f_hardsigmoid(double x) { return fmin(fmax(x + 3, 0), 6) / 6; }
+static double f_hardswish(double x) { return x * f_hardsigmoid(x); }
 static double one(double x) { return x * 0 + 1; }
 static double minus_one(double x) { return x * 0 - 1; }
 static double minus_two(double x) { return x * 0 - 2; }
@@ -36,6 +45,11 @@ static double reciprocal(double x) { return 1 / x; }
 static double d_sqrt(double x) { return 0.5 / sqrt(x); }
 static double d_sigmoid(double x) { return f_sigmoid(x) * (1 - f_sigmoid(x)); }
 static double d_tanh(double x) { return 1 - tanh(x) * tanh(x); }
+static double d_leaky(double x) { return x > 0 ? 1 : 0.25; }
+static double d_gelu(double x) { return (1 + erf(x / sqrt(2))) / 2 + x * exp(-x * x / 2) / sqrt(2 * acos(-1)); }
+static double d_silu(double x) { return f_sigmoid(x) * (1 + x * (1 - f_sigmoid(x))); }
+static double d_hardsigmoid(double x) { return x > -3 && x < 3 ? 1.0 / 6 : 0; }
+static double d_hardswish(double x) { return x < -3 ? 0 : x <= 3 ? x / 3 + 0.5 : 1; }
 
 /* Errors allowed: OpenCL 1.2, section 7.4, and a few more steps for what is computed from it. */
 static const unary functions[] = {
@@ -52,6 +66,12 @@ static const unary functions[] = {
     {hg_sqrt, sqrt, d_sqrt, true, 8},
     {hg_sigmoid, f_sigmoid, d_sigmoid, false, 16},
     {hg_tanh, tanh, d_tanh, false, 64},     /* 1 - y^2 near 1 */
+    {leaky_relu, f_leaky, d_leaky, false, 1},
+    {gelu, f_gelu, d_gelu, false, 64},
+    {hg_silu, f_silu, d_silu, false, 32},
+    {softplus, f_softplus, f_sigmoid, false, 32},
+    {hg_hardsigmoid, f_hardsigmoid, d_hardsigmoid, false, 4},
+    {hg_hardswish, f_hardswish, d_hardswish, false, 8},
 };
 
 static void check_unary(const unary *u, hg_dtype dtype, int layout)
@@ -161,13 +181,14 @@ END_TEST
 START_TEST(integers)
 {
     hg_scope *s = hg_scope_begin(test_device());
-    double a[6] = {7, -3, 2, 0, 5, -8}, b[6] = {2, 3, -2, 4, 0, -8}, sum[6], product[6];
-    for (int i = 0; i < 6; i++) sum[i] = a[i] + b[i], product[i] = a[i] * b[i];
+    double a[6] = {7, -3, 2, 0, 5, -8}, b[6] = {2, 3, -2, 4, 0, -8}, sum[6], product[6], cube[6];
+    for (int i = 0; i < 6; i++) sum[i] = a[i] + b[i], product[i] = a[i] * b[i], cube[i] = a[i] * a[i] * a[i];
     for (int k = 0; k < 2; k++) {
         hg_dtype dtype = k ? HG_I64 : HG_I32;
         hg_tensor *x = test_tensor(dtype, HG_SHAPE(2, 3), a), *y = test_tensor(dtype, HG_SHAPE(2, 3), b);
         test_equal(hg_add(x, y), HG_SHAPE(2, 3), sum);
         test_equal(hg_mul(x, y), HG_SHAPE(2, 3), product);
+        test_equal(hg_pow(x, 3), HG_SHAPE(2, 3), cube);
     }
     hg_scope_end(s);
 }

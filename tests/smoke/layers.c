@@ -184,6 +184,62 @@ START_TEST(batch_normalisation)
 }
 END_TEST
 
+/* The three at once are the three one after the other. */
+START_TEST(batch_norm_relu_pool)
+{
+    hg_scope *s = hg_scope_begin(test_device());
+    hg_device *dev = test_device();
+    hg_tensor *weight = test_tensor(HG_F32, HG_SHAPE(3), (double[]){1, 2, -0.5}), *bias = hg_zeros(dev, HG_F32, HG_SHAPE(3));
+    hg_pool_options pool = HG_POOL_DEFAULTS;
+    for (int training = 0; training < 2; training++) {
+        hg_tensor *a = smoke_leaf(HG_F32, SMOKE_SHAPE, 1), *b = smoke_leaf(HG_F32, SMOKE_SHAPE, 1);
+        hg_tensor *mean = hg_zeros(dev, HG_F32, HG_SHAPE(3)), *var = hg_full(dev, HG_F32, HG_SHAPE(3), 1);
+        hg_tensor *y = hg_batch_norm_relu(a, mean, var, weight, bias, training, 0.1, 1e-5, &pool);
+        ck_assert_hg(hg_fill_(mean, 0));
+        ck_assert_hg(hg_fill_(var, 1));
+        hg_tensor *z = hg_max_pool2d(hg_relu(hg_batch_norm(b, mean, var, weight, bias, training, 0.1, 1e-5)), &pool, NULL);
+        smoke_backward(y, 2);
+        smoke_backward(z, 2);
+        double *v = test_read(z), *d = test_read(hg_grad(b));
+        test_close(y, HG_SHAPE(2, 3, 4, 4), v, 1e-6, 1e-6);
+        test_close(hg_grad(a), SMOKE_SHAPE, d, 1e-5, 1e-5);
+        free(v);
+        free(d);
+    }
+    hg_scope_end(s);
+}
+END_TEST
+
+/* Each image's values by their own mean and variance: as layers of 192, and as one group of all channels. */
+START_TEST(rows_normalised)
+{
+    enum { ROW = SMOKE_N / 2 };
+    double *x = smoke_values(SMOKE_N, 1), *g = smoke_values(SMOKE_N, 2), y[SMOKE_N], dx[SMOKE_N];
+    for (int r = 0; r < 2; r++) {
+        double mean = 0, var = 0, sum = 0, dot = 0;
+        for (int i = r * ROW; i < (r + 1) * ROW; i++) mean += x[i] / ROW;
+        for (int i = r * ROW; i < (r + 1) * ROW; i++) var += (x[i] - mean) * (x[i] - mean) / ROW;
+        for (int i = r * ROW; i < (r + 1) * ROW; i++) {
+            y[i] = (x[i] - mean) / sqrt(var + 1e-5);
+            sum += g[i] / ROW;
+            dot += g[i] * y[i] / ROW;
+        }
+        for (int i = r * ROW; i < (r + 1) * ROW; i++) dx[i] = (g[i] - sum - y[i] * dot) / sqrt(var + 1e-5);
+    }
+    for (int groups = 0; groups < 2; groups++) {
+        hg_scope *s = hg_scope_begin(test_device());
+        hg_tensor *t = smoke_leaf(HG_F32, SMOKE_SHAPE, 1);
+        hg_tensor *z = groups ? hg_group_norm(t, 1, NULL, NULL, 1e-5) : hg_layer_norm(t, HG_SHAPE(3, 8, 8), NULL, NULL, 1e-5);
+        smoke_backward(z, 2);
+        test_close(z, SMOKE_SHAPE, y, 2e-6, 2e-6);
+        test_close(hg_grad(t), SMOKE_SHAPE, dx, 1e-5, 1e-5);
+        hg_scope_end(s);
+    }
+    free(x);
+    free(g);
+}
+END_TEST
+
 /* Whole channels, or single elements, are 0 or doubled, and their gradients with them. */
 START_TEST(dropping_out)
 {
@@ -212,5 +268,5 @@ END_TEST
 Suite *layers_suite(void)
 {
     return TEST_SUITE("layers", direct_convolution, implicit_gemm_convolution, pooling, max_pooling_of_any_window,
-                      batch_normalisation, dropping_out);
+                      batch_normalisation, batch_norm_relu_pool, rows_normalised, dropping_out);
 }

@@ -71,7 +71,7 @@ int main(void)
            info.device_class == HG_CLASS_CPU ? "CPU" : "GPU", info.max_work_group,
            (unsigned long long)info.local_memory / 1024, info.fp64 ? "yes" : "no");
     Suite *suites[] = {
-        elements_suite(), layers_suite(), products_suite(), rows_suite(), tensors_suite(), train_suite(),
+        elements_suite(), layers_suite(), order_suite(), products_suite(), rows_suite(), tensors_suite(), train_suite(),
     };
     return test_main("smoke", suites, (int)(sizeof suites / sizeof *suites));
 }

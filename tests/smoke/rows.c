@@ -177,6 +177,39 @@ START_TEST(class_probabilities)
 }
 END_TEST
 
+/* Losses of pairs, by the value and gradient of one element each. */
+START_TEST(pairs)
+{
+    const double x[3] = {0.5, -2, 3}, t[3] = {1, 0, 1};
+    double expected[4] = {0}, slope[4];
+    for (int i = 0; i < 3; i++) {
+        double z = x[i] - t[i], small = fabs(z) < 1 ? z * z / 2 : fabs(z) - 0.5, p = 1 / (1 + exp(-x[i]));
+        expected[0] += small / 3;
+        expected[1] += small / 3;
+        expected[2] += -(t[i] * log(p) + (1 - t[i]) * log(1 - p)) / 3;
+        expected[3] += exp(t[i]) * (t[i] - x[i]) / 3;
+    }
+    slope[0] = slope[1] = -0.5 / 3;
+    slope[2] = (1 / (1 + exp(-0.5)) - 1) / 3;
+    slope[3] = -exp(1) / 3;
+    for (int k = 0; k < 4; k++) {
+        hg_scope *s = hg_scope_begin(test_device());
+        hg_tensor *a = test_tensor(HG_F32, HG_SHAPE(3), x), *b = test_tensor(HG_F32, HG_SHAPE(3), t);
+        ck_assert_hg(hg_set_requires_grad(a, true));
+        hg_tensor *y = k == 0   ? hg_smooth_l1_loss(a, b, 1, HG_REDUCE_MEAN)
+                       : k == 1 ? hg_huber_loss(a, b, 1, HG_REDUCE_MEAN)
+                       : k == 2 ? hg_binary_cross_entropy_with_logits(a, b, NULL)
+                                : hg_kl_div(a, b, true, HG_REDUCE_MEAN);
+        ck_assert_hg(hg_backward(y));
+        test_close(y, HG_SCALAR, &expected[k], 1e-6, 4e-6);
+        double *g = test_read(hg_grad(a));
+        ck_assert_msg(fabs(g[0] - slope[k]) < 2e-6, "loss %d: gradient %g, expected %g", k, g[0], slope[k]);
+        free(g);
+        hg_scope_end(s);
+    }
+}
+END_TEST
+
 START_TEST(a_class_that_is_none)
 {
     hg_scope *s = hg_scope_begin(test_device());
@@ -190,5 +223,5 @@ END_TEST
 
 Suite *rows_suite(void)
 {
-    return TEST_SUITE("rows", sums, extremes, softmaxes, losses, class_probabilities, a_class_that_is_none);
+    return TEST_SUITE("rows", sums, extremes, softmaxes, losses, class_probabilities, pairs, a_class_that_is_none);
 }

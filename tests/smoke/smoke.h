@@ -6,6 +6,7 @@
 
 Suite *elements_suite(void);
 Suite *layers_suite(void);
+Suite *order_suite(void);
 Suite *products_suite(void);
 Suite *rows_suite(void);
 Suite *tensors_suite(void);
