@@ -1,35 +1,17 @@
-/* One step of Adam or AdamW for one parameter, weight decay and moments in the same pass. In PyTorch's order of
+/* One step of Adam or AdamW for up to eight parameters, weight decay and moments in the same pass. In PyTorch's order of
  * operations (torch/optim/adam.py, _single_tensor_adam):
  *
  *     p = shrink p;  g += l2 p;  m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g g
  *     p += -step m / (sqrt(v) / root + eps)       step = lr / (1 - beta1^t), root = sqrt(1 - beta2^t)
  *
- * adam_max (amsgrad) has the largest v so far in the place of v. An element a step, both device classes. Nothing is
- * changed while the device's fault word is set. */
-#include "common.clh"
+ * adam_max (amsgrad) has the largest v so far in the place of v. An element a step, both device classes; slots.clh has
+ * the split of work. The parameters have taken equally many steps. Nothing is changed while the device's fault word is
+ * set. */
+#include "slots.clh"
 
-#define ADAM(denominator)                                                                                             \
-    HG_FOR(i, n)                                                                                                      \
-    {                                                                                                                 \
-        REAL w = shrink * p[i], d = fma(l2, w, g[i]);                                                                 \
-        REAL a = fma(rest1, d, m[i] * beta1), b = fma(rest2 * d, d, v[i] * beta2);                                    \
-        m[i] = a;                                                                                                     \
-        v[i] = b;                                                                                                     \
-        p[i] = w - step * a / (sqrt(denominator) / root + eps);                                                       \
-    }
-
-__kernel void adam(long n, __global const int *restrict fault, REAL beta1, REAL rest1, REAL beta2, REAL rest2, REAL l2,
-                   REAL shrink, REAL step, REAL root, REAL eps, __global const REAL *restrict g, long go,
-                   __global REAL *restrict p, long po, __global REAL *restrict m, long mo, __global REAL *restrict v,
-                   long vo)
-{
-    if (fault[0]) return;
-    g += go;
-    p += po;
-    m += mo;
-    v += vo;
-    ADAM(b)
-}
+typedef struct adam_numbers {
+    REAL beta1, rest1, beta2, rest2, l2, shrink, step, root, eps;
+} adam_numbers;
 
 /* torch.maximum: NaN wins. */
 static inline REAL larger(REAL a, REAL b)
@@ -37,16 +19,49 @@ static inline REAL larger(REAL a, REAL b)
     return a > b || isnan(a) ? a : b;
 }
 
-__kernel void adam_max(long n, __global const int *restrict fault, REAL beta1, REAL rest1, REAL beta2, REAL rest2,
-                       REAL l2, REAL shrink, REAL step, REAL root, REAL eps, __global const REAL *restrict g, long go,
-                       __global REAL *restrict p, long po, __global REAL *restrict m, long mo,
-                       __global REAL *restrict v, long vo, __global REAL *restrict x, long xo)
+/* x: NULL without amsgrad. */
+static inline void adam_slot(long n, ulong turn, adam_numbers c, __global const REAL *restrict g,
+                             __global REAL *restrict p, __global REAL *restrict m, __global REAL *restrict v,
+                             __global REAL *restrict x)
 {
+    HG_SLOT_FOR(i, n, turn)
+    {
+        REAL w = c.shrink * p[i], d = fma(c.l2, w, g[i]);
+        REAL a = fma(c.rest1, d, m[i] * c.beta1), b = fma(c.rest2 * d, d, v[i] * c.beta2);
+        m[i] = a;
+        v[i] = b;
+        if (x) b = x[i] = larger(x[i], b);
+        p[i] = w - c.step * a / (sqrt(b) / c.root + c.eps);
+    }
+}
+
+__kernel void adam(long8 n, __global const int *restrict fault, REAL beta1, REAL rest1, REAL beta2, REAL rest2, REAL l2,
+                   REAL shrink, REAL step, REAL root, REAL eps, HG_SLOT_ARGS(__global const REAL *restrict, g),
+                   HG_SLOT_ARGS(__global REAL *restrict, p), HG_SLOT_ARGS(__global REAL *restrict, m),
+                   HG_SLOT_ARGS(__global REAL *restrict, v))
+{
+    const adam_numbers c = {beta1, rest1, beta2, rest2, l2, shrink, step, root, eps};
+    ulong turn = 0;
     if (fault[0]) return;
-    g += go;
-    p += po;
-    m += mo;
-    v += vo;
-    x += xo;
-    ADAM(x[i] = larger(x[i], b))
+    for (int k = 0; k < HG_SLOTS; k++) {
+        const long size = HG_PICK(k, n.s);
+        turn += HG_TURN(size);
+        adam_slot(size, turn, c, HG_SLOT(k, g), HG_SLOT(k, p), HG_SLOT(k, m), HG_SLOT(k, v), 0);
+    }
+}
+
+__kernel void adam_max(long8 n, __global const int *restrict fault, REAL beta1, REAL rest1, REAL beta2, REAL rest2,
+                       REAL l2, REAL shrink, REAL step, REAL root, REAL eps,
+                       HG_SLOT_ARGS(__global const REAL *restrict, g), HG_SLOT_ARGS(__global REAL *restrict, p),
+                       HG_SLOT_ARGS(__global REAL *restrict, m), HG_SLOT_ARGS(__global REAL *restrict, v),
+                       HG_SLOT_ARGS(__global REAL *restrict, x))
+{
+    const adam_numbers c = {beta1, rest1, beta2, rest2, l2, shrink, step, root, eps};
+    ulong turn = 0;
+    if (fault[0]) return;
+    for (int k = 0; k < HG_SLOTS; k++) {
+        const long size = HG_PICK(k, n.s);
+        turn += HG_TURN(size);
+        adam_slot(size, turn, c, HG_SLOT(k, g), HG_SLOT(k, p), HG_SLOT(k, m), HG_SLOT(k, v), HG_SLOT(k, x));
+    }
 }

@@ -12,21 +12,26 @@ static bool has_state(const hg_optimizer *opt, int state)
 }
 
 /* Bias corrections in double, as Python has them. */
-static hg_status update(const hg_optimizer *opt, const hg_optimized *o, hg_tensor *p, hg_tensor *g)
+static hg_status update(const hg_optimizer *opt, const hg_optim_batch *b)
 {
-    const hg_adam_options *a = &opt->adam;
-    bool f64 = p->dtype == HG_F64, decoupled = opt->cls == &hg_adamw_class;
-    double step = a->lr / (1 - pow(a->beta1, (double)o->step)), root = sqrt(1 - pow(a->beta2, (double)o->step));
-    double l2 = decoupled ? 0 : a->weight_decay, shrink = decoupled ? 1 - a->lr * a->weight_decay : 1;
-    hg_tensor *m = o->state[EXP_AVG], *v = o->state[EXP_AVG_SQ], *x = a->amsgrad ? o->state[MAX_EXP_AVG_SQ] : v;
-    hg_arg args[] = {HG_ARG_I64(p->numel), HG_ARG_MEM(hg_fault_buffer(p->dev)), hg_arg_real(f64, a->beta1),
-                     hg_arg_real(f64, 1 - a->beta1), hg_arg_real(f64, a->beta2), hg_arg_real(f64, 1 - a->beta2),
-                     hg_arg_real(f64, l2), hg_arg_real(f64, shrink), hg_arg_real(f64, step), hg_arg_real(f64, root),
-                     hg_arg_real(f64, a->eps), HG_ARG_TENSOR(g), HG_ARG_TENSOR(p), HG_ARG_TENSOR(m), HG_ARG_TENSOR(v),
-                     HG_ARG_TENSOR(x)};
-    int count = (int)(sizeof args / sizeof *args);
-    return hg_launch(p->dev, &hg_source_adam, hg_optim_options(p->dtype, p->numel), a->amsgrad ? "adam_max" : "adam",
-                     hg_range_elements(p->dev, p->numel), args, a->amsgrad ? count : count - 2);
+    const hg_adam_options *o = &opt->adam;
+    hg_device *dev = b->param[0]->dev;
+    bool decoupled = opt->cls == &hg_adamw_class;
+    double step = o->lr / (1 - pow(o->beta1, (double)b->step)), root = sqrt(1 - pow(o->beta2, (double)b->step));
+    double l2 = decoupled ? 0 : o->weight_decay, shrink = decoupled ? 1 - o->lr * o->weight_decay : 1;
+    const double numbers[] = {o->beta1, 1 - o->beta1, o->beta2, 1 - o->beta2, l2, shrink, step, root, o->eps};
+    enum { NUMBERS = sizeof numbers / sizeof *numbers };
+    hg_arg args[2 + NUMBERS + 5 * HG_OPTIM_ARGS];
+    int n = hg_optim_arg_sizes(args, b);
+    args[n++] = HG_ARG_MEM(hg_fault_buffer(dev));
+    for (int i = 0; i < NUMBERS; i++) args[n++] = hg_arg_real(b->param[0]->dtype == HG_F64, numbers[i]);
+    n += hg_optim_arg_tensors(args + n, b->grad, b->count);
+    n += hg_optim_arg_tensors(args + n, b->param, b->count);
+    n += hg_optim_arg_state(args + n, b, EXP_AVG);
+    n += hg_optim_arg_state(args + n, b, EXP_AVG_SQ);
+    if (o->amsgrad) n += hg_optim_arg_state(args + n, b, MAX_EXP_AVG_SQ);
+    return hg_launch(dev, &hg_source_adam, b->options, o->amsgrad ? "adam_max" : "adam",
+                     hg_range_elements(dev, b->numel), args, n);
 }
 
 const hg_optimizer_class hg_adam_class = {

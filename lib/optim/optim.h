@@ -5,7 +5,7 @@
 #include "autograd/autograd.h"
 #include "hapgop/optim.h"
 
-enum { HG_OPTIM_STATES = 3 };
+enum { HG_OPTIM_STATES = 3, HG_OPTIM_SLOTS = 8 };      /* slots: of kernels/slots.clh */
 
 /* A parameter with what its steps left behind. The state tensors have its shape and dtype; they are NULL before its
  * first step. */
@@ -15,13 +15,23 @@ typedef struct hg_optimized {
     hg_tensor *state[HG_OPTIM_STATES];
 } hg_optimized;
 
+/* Parameters that one launch changes: of one device and dtype, none twice, with equally many steps. */
+typedef struct hg_optim_batch {
+    int count;
+    int64_t step;                                   /* counts this one */
+    int64_t numel;                                  /* of all together */
+    const char *options;                            /* the compiler's */
+    hg_optimized *of[HG_OPTIM_SLOTS];
+    hg_tensor *param[HG_OPTIM_SLOTS], *grad[HG_OPTIM_SLOTS];    /* contiguous */
+} hg_optim_batch;
+
 typedef struct hg_optimizer_class {
     const char *name;                               /* PyTorch's */
     const char *states[HG_OPTIM_STATES];            /* their keys in PyTorch's state_dict(); NULL ends them */
     /* Whether the state of that index is kept with these options. */
     bool (*has_state)(const hg_optimizer *opt, int state);
-    /* Changes `param` by `grad`, both contiguous; `o` has its states, and its step counts this one. */
-    hg_status (*update)(const hg_optimizer *opt, const hg_optimized *o, hg_tensor *param, hg_tensor *grad);
+    /* Changes the parameters of a batch, of at least one, by their gradients. */
+    hg_status (*update)(const hg_optimizer *opt, const hg_optim_batch *b);
 } hg_optimizer_class;
 
 struct hg_optimizer {
@@ -47,7 +57,13 @@ hg_optimizer *hg_optimizer_new(hg_module *m, const hg_optimizer_class *cls);
 /* Makes the state tensors of a parameter that has none, all zero. */
 hg_status hg_optimizer_make_states(const hg_optimizer *opt, hg_optimized *o);
 
-/* The compiler options of a kernel over `n` elements. */
+/* The compiler options of a kernel over at most `n` elements of a tensor. */
 const char *hg_optim_options(hg_dtype dtype, int64_t n);
+
+/* Kernel arguments of a batch, each returns the number written: the sizes; the parameters or gradients; a state. */
+int hg_optim_arg_sizes(hg_arg *args, const hg_optim_batch *b);
+int hg_optim_arg_tensors(hg_arg *args, hg_tensor *const *tensors, int count);
+int hg_optim_arg_state(hg_arg *args, const hg_optim_batch *b, int state);
+enum { HG_OPTIM_ARGS = HG_OPTIM_SLOTS + 1 };        /* of tensors */
 
 #endif

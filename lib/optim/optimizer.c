@@ -1,6 +1,7 @@
 /* What all optimizers share: their parameters, their states, the step. */
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/grow.h"
 #include "optim/optim.h"
@@ -68,6 +69,31 @@ const char *hg_optim_options(hg_dtype dtype, int64_t n)
     return wide ? "-DHG_WIDE=1" : "";
 }
 
+int hg_optim_arg_sizes(hg_arg *args, const hg_optim_batch *b)
+{
+    *args = (hg_arg){.size = sizeof(cl_long8)};
+    for (int k = 0; k < b->count; k++) args->value.i64x8.s[k] = b->param[k]->numel;
+    return 1;
+}
+
+int hg_optim_arg_tensors(hg_arg *args, hg_tensor *const *tensors, int count)
+{
+    hg_arg *at = args + HG_OPTIM_SLOTS;
+    *at = (hg_arg){.size = sizeof(cl_long8)};
+    for (int k = 0; k < HG_OPTIM_SLOTS; k++) {
+        args[k] = HG_ARG_MEM(tensors[k < count ? k : 0]->storage->mem);
+        if (k < count) at->value.i64x8.s[k] = tensors[k]->offset;
+    }
+    return HG_OPTIM_ARGS;
+}
+
+int hg_optim_arg_state(hg_arg *args, const hg_optim_batch *b, int state)
+{
+    hg_tensor *tensors[HG_OPTIM_SLOTS] = {b->of[0]->state[state]};
+    for (int k = 1; k < b->count; k++) tensors[k] = b->of[k]->state[state];
+    return hg_optim_arg_tensors(args, tensors, b->count);
+}
+
 hg_status hg_optimizer_make_states(const hg_optimizer *opt, hg_optimized *o)
 {
     hg_status status = HG_OK;
@@ -82,20 +108,55 @@ hg_status hg_optimizer_make_states(const hg_optimizer *opt, hg_optimized *o)
     return status;
 }
 
-/* A parameter of other strides is changed as a copy and copied back. */
-static hg_status step_one(const hg_optimizer *opt, hg_optimized *o)
+/* Whether one launch may change `o` too: two views of one memory take their steps one after the other. */
+static bool fits(const hg_optim_batch *b, const hg_optimized *o)
 {
-    hg_scope *s = hg_scope_inner();
+    if (!b->count) return true;
+    if (b->count == HG_OPTIM_SLOTS || o->step + 1 != b->step || o->param->dev != b->param[0]->dev ||
+        strcmp(hg_optim_options(o->param->dtype, o->param->numel), b->options) != 0)
+        return false;
+    for (int k = 0; k < b->count; k++)
+        if (b->of[k]->param->storage == o->param->storage) return false;
+    return true;
+}
+
+/* A parameter of other strides is changed as a copy and copied back. */
+static hg_status add(hg_optim_batch *b, hg_optimized *o)
+{
     hg_tensor *p = hg_raw_contiguous(o->param), *g = hg_raw_contiguous(hg_grad(o->param));
-    hg_status status = hg_ok(p) && hg_ok(g) ? HG_OK : hg_last_status();
-    if (status == HG_OK) {
-        o->step++;
-        o->param->storage->version++;
-        status = opt->cls->update(opt, o, p, g);
+    if (!hg_ok(p) || !hg_ok(g)) return hg_last_status();
+    b->step = o->step + 1;
+    b->numel += p->numel;
+    b->options = hg_optim_options(p->dtype, p->numel);
+    b->of[b->count] = o;
+    b->param[b->count] = p;
+    b->grad[b->count++] = g;
+    return HG_OK;
+}
+
+static hg_status update(const hg_optimizer *opt, const hg_optim_batch *b)
+{
+    for (int k = 0; k < b->count; k++) {
+        b->of[k]->step++;
+        b->of[k]->param->storage->version++;
     }
-    if (status == HG_OK && p != o->param) status = hg_raw_copy(o->param, p);
-    hg_scope_end(s);
-    return status;
+    if (b->count) HG_TRY(opt->cls->update(opt, b));
+    for (int k = 0; k < b->count; k++)
+        if (b->param[k] != b->of[k]->param) HG_TRY(hg_raw_copy(b->of[k]->param, b->param[k]));
+    return HG_OK;
+}
+
+/* The parameters from *next on that fit into one launch; *next goes to the first that does not. */
+static hg_status step_some(hg_optimizer *opt, int *next)
+{
+    hg_optim_batch b = {.count = 0};
+    for (; *next < opt->count; ++*next) {
+        hg_optimized *o = &opt->params[*next];
+        if (!hg_grad(o->param)) continue;
+        if (!fits(&b, o)) break;
+        HG_TRY(add(&b, o));
+    }
+    return update(opt, &b);
 }
 
 hg_status hg_step(hg_optimizer *opt)
@@ -103,9 +164,13 @@ hg_status hg_step(hg_optimizer *opt)
     if (!opt) return hg_error(HG_E_ARG, "step: the optimizer is NULL");
     for (int i = 0; i < opt->count; i++)    /* memory first, so that running out changes nothing */
         if (hg_grad(opt->params[i].param)) HG_TRY(hg_optimizer_make_states(opt, &opt->params[i]));
-    for (int i = 0; i < opt->count; i++)
-        if (hg_grad(opt->params[i].param)) HG_TRY(step_one(opt, &opt->params[i]));
-    return HG_OK;
+    hg_status status = HG_OK;
+    for (int next = 0; next < opt->count && status == HG_OK;) {
+        hg_scope *s = hg_scope_inner();
+        status = step_some(opt, &next);
+        hg_scope_end(s);
+    }
+    return status;
 }
 
 void hg_zero_grad(hg_optimizer *opt)

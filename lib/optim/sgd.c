@@ -8,21 +8,27 @@ static bool has_state(const hg_optimizer *opt, int state)
     return opt->sgd.momentum != 0;
 }
 
-static hg_status update(const hg_optimizer *opt, const hg_optimized *o, hg_tensor *p, hg_tensor *g)
+static hg_status update(const hg_optimizer *opt, const hg_optim_batch *b)
 {
-    const hg_sgd_options *s = &opt->sgd;
-    bool f64 = p->dtype == HG_F64;
-    const char *options = hg_optim_options(p->dtype, p->numel);
-    hg_arg n = HG_ARG_I64(p->numel), fault = HG_ARG_MEM(hg_fault_buffer(p->dev));
-    hg_arg lr = hg_arg_real(f64, s->lr), decay = hg_arg_real(f64, s->weight_decay);
-    hg_range range = hg_range_elements(p->dev, p->numel);
-    if (!s->momentum)
-        return hg_launch(p->dev, &hg_source_sgd, options, "sgd", range,
-                         HG_ARGS(n, fault, lr, decay, HG_ARG_TENSOR(g), HG_ARG_TENSOR(p)));
-    return hg_launch(p->dev, &hg_source_sgd, options, "sgd_momentum", range,
-                     HG_ARGS(n, fault, lr, decay, hg_arg_real(f64, s->momentum), hg_arg_real(f64, 1 - s->dampening),
-                             HG_ARG_I32(o->step == 1), HG_ARG_I32(s->nesterov), HG_ARG_TENSOR(g), HG_ARG_TENSOR(p),
-                             HG_ARG_TENSOR(o->state[0])));
+    const hg_sgd_options *o = &opt->sgd;
+    hg_device *dev = b->param[0]->dev;
+    bool f64 = b->param[0]->dtype == HG_F64;
+    hg_arg args[8 + 3 * HG_OPTIM_ARGS];
+    int n = hg_optim_arg_sizes(args, b);
+    args[n++] = HG_ARG_MEM(hg_fault_buffer(dev));
+    args[n++] = hg_arg_real(f64, o->lr);
+    args[n++] = hg_arg_real(f64, o->weight_decay);
+    if (o->momentum) {
+        args[n++] = hg_arg_real(f64, o->momentum);
+        args[n++] = hg_arg_real(f64, 1 - o->dampening);
+        args[n++] = HG_ARG_I32(b->step == 1);
+        args[n++] = HG_ARG_I32(o->nesterov);
+    }
+    n += hg_optim_arg_tensors(args + n, b->grad, b->count);
+    n += hg_optim_arg_tensors(args + n, b->param, b->count);
+    if (o->momentum) n += hg_optim_arg_state(args + n, b, 0);
+    return hg_launch(dev, &hg_source_sgd, b->options, o->momentum ? "sgd_momentum" : "sgd",
+                     hg_range_elements(dev, b->numel), args, n);
 }
 
 const hg_optimizer_class hg_sgd_class = {

@@ -1,5 +1,6 @@
 /* Optimizers against PyTorch's trajectories, and their rules for missing gradients, bad data and bad options. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -160,6 +161,105 @@ START_TEST(any_strides_of_parameter_and_gradient)
         free(p);
         free(g);
     }
+}
+END_TEST
+
+enum { MANY = 19 };
+
+/* Parameters p00, p01 ... of these sizes, each with the first of its values. */
+static hg_module *many(hg_dtype dtype, const int64_t *sizes, double *const *values)
+{
+    hg_module *m = hg_sequential(test_device());
+    for (int k = 0; k < MANY; k++) {
+        char name[8];
+        snprintf(name, sizeof name, "p%02d", k);
+        hg_tensor *t = test_tensor(dtype, HG_SHAPE(sizes[k]), values[k]);
+        ck_assert_hg(hg_add_parameter(m, name, t));
+    }
+    return m;
+}
+
+static hg_optimizer *make_kind(hg_module *m, int kind)
+{
+    hg_adam_options adam = HG_ADAM_DEFAULTS;
+    hg_sgd_options sgd = HG_SGD_DEFAULTS;
+    adam.weight_decay = 0.1;
+    adam.amsgrad = kind == 1;
+    sgd.momentum = kind == 3 ? 0.9 : 0;
+    hg_optimizer *opt = kind == 0 ? hg_adam(m, &adam) : kind == 1 ? hg_adamw(m, &adam) : hg_sgd(m, &sgd);
+    ck_assert_msg(opt != NULL, "%s", hg_last_error());
+    return opt;
+}
+
+/* Two optimizers over equal parameters, one with all gradients at once, one with them one after the other. */
+static void compare_many(hg_dtype dtype, int kind, const int64_t *sizes, double *const *values)
+{
+    hg_module *all = many(dtype, sizes, values), *single = many(dtype, sizes, values);
+    hg_optimizer *a = make_kind(all, kind), *b = make_kind(single, kind);
+    for (int step = 1; step <= 3; step++) {
+        for (int k = 0; k < MANY; k++) {
+            hg_tensor *g = test_tensor(dtype, HG_SHAPE(sizes[k]), values[(k + step) % MANY]);
+            ck_assert_hg(hg_set_grad(a->params[k].param, g));
+            hg_zero_grad(b);
+            ck_assert_hg(hg_set_grad(b->params[k].param, g));
+            ck_assert_hg(hg_step(b));
+            hg_release(g);
+        }
+        ck_assert_hg(hg_profile_begin(test_device()));
+        ck_assert_hg(hg_step(a));
+        if (step > 1)   /* the first makes states, too */
+            ck_assert_int_eq(test_device()->profile.count, (MANY + 7) / 8);
+        ck_assert_hg(hg_profile_end(test_device()));
+    }
+    for (int k = 0; k < MANY; k++) {
+        double *expected = test_read(b->params[k].param);
+        ck_assert_int_eq(a->params[k].step, 3);
+        test_equal(a->params[k].param, HG_SHAPE(sizes[k]), expected);
+        free(expected);
+    }
+    hg_optimizer_free(a);
+    hg_optimizer_free(b);
+    hg_module_free(all);
+    hg_module_free(single);
+}
+
+START_TEST(eight_parameters_a_launch_give_what_one_a_launch_gives)
+{
+    enum { LARGEST = 70000 };
+    int64_t sizes[MANY] = {0, LARGEST, 1, 16, 17, 1025};
+    double *values[MANY];
+    for (int k = 0; k < MANY; k++) {
+        if (k > 5) sizes[k] = test_between(1, k % 4 ? 300 : 30000);
+        values[k] = test_values(LARGEST);
+    }
+    for (int f64 = 0; f64 <= test_has_f64(); f64++)
+        for (int kind = 0; kind < 4; kind++) compare_many(f64 ? HG_F64 : HG_F32, kind, sizes, values);
+    for (int k = 0; k < MANY; k++) free(values[k]);
+}
+END_TEST
+
+START_TEST(two_views_of_one_memory_step_one_after_the_other)
+{
+    hg_scope *s = hg_scope_begin(test_device());
+    double p[6] = {1, 2, 3, 4, 5, 6}, ones[6] = {1, 1, 1, 1, 1, 1};
+    hg_module *m = hg_sequential(test_device());
+    hg_tensor *t = test_tensor(HG_F32, HG_SHAPE(6), p), *g = test_tensor(HG_F32, HG_SHAPE(6), ones);
+    hg_tensor *again = hg_detach(t);
+    ck_assert_hg(hg_add_parameter(m, "t", t));
+    ck_assert_hg(hg_add_parameter(m, "again", again));
+    ck_assert_hg(hg_set_grad(t, g));
+    ck_assert_hg(hg_set_grad(again, g));
+    hg_sgd_options o = HG_SGD_DEFAULTS;
+    o.lr = 0.25;
+    hg_optimizer *opt = hg_sgd(m, &o);
+    ck_assert_hg(hg_profile_begin(test_device()));
+    ck_assert_hg(hg_step(opt));
+    ck_assert_int_eq(test_device()->profile.count, 2);
+    ck_assert_hg(hg_profile_end(test_device()));
+    test_equal(t, HG_SHAPE(6), ((double[]){0.5, 1.5, 2.5, 3.5, 4.5, 5.5}));
+    hg_optimizer_free(opt);
+    hg_module_free(m);
+    hg_scope_end(s);
 }
 END_TEST
 
@@ -337,7 +437,8 @@ Suite *optimizer_suite(void)
 {
     return TEST_SUITE("optimizer", adam_follows_pytorch_for_100_steps, adamw_follows_pytorch_for_100_steps,
                       sgd_follows_pytorch_for_100_steps, double_precision_and_sizes_of_all_kinds,
-                      any_strides_of_parameter_and_gradient, no_gradient_no_change_and_no_count,
+                      any_strides_of_parameter_and_gradient, eight_parameters_a_launch_give_what_one_a_launch_gives,
+                      two_views_of_one_memory_step_one_after_the_other, no_gradient_no_change_and_no_count,
                       no_weight_changes_after_bad_data_was_found, a_step_counts_as_a_change_in_place,
                       the_learning_rate_can_be_changed_between_steps, options_out_of_range_get_pytorchs_words,
                       freeing_gives_everything_back_in_any_order);
