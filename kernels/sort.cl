@@ -18,13 +18,14 @@
 #define SPAN 8
 #endif
 
-/* a before b */
+/* a before b. Without && and ||: Intel's compiler (22.43) crashes on them here. */
 static inline int before(T a, T b)
 {
 #if T_INT
     return DESCENDING ? a > b : a < b;
 #else
-    return DESCENDING ? a > b || (isnan(a) && !isnan(b)) : a < b || (!isnan(a) && isnan(b));
+    const int a_nan = isnan(a), b_nan = isnan(b), less = a < b, more = a > b;
+    return DESCENDING ? more | (a_nan & ~b_nan) : less | (~a_nan & b_nan);
 #endif
 }
 
@@ -38,10 +39,11 @@ __kernel void sort_blocks(long rows, long n, __global const T *restrict x, long 
         __global const T *in = x + xo + row * n + begin;
         __global T *out = y + yo + row * n + begin;
         __global long *at = place + po + row * n + begin;
-        for (int i = 0; i < count; i++) {
+        for (long i = 0; i < count; i++) {
             const T v = in[i];
-            int j = i;      /* a long here: Mesa 22.3's llvmpipe takes 0 > 0 as true */
-            for (; j > 0 && before(v, out[j - 1]); j--) {
+            long j = i;
+            /* Not j > 0, which Mesa 22.3's llvmpipe takes as true of a long 0. */
+            for (; j != 0 && before(v, out[j - 1]); j--) {
                 out[j] = out[j - 1];
                 at[j] = at[j - 1];
             }
