@@ -95,7 +95,8 @@ static void check_unary(const unary *u, hg_dtype dtype, int layout)
 
 START_TEST(functions_of_one)
 {
-    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) check_unary(&functions[i], HG_F32, i == 0 ? 2 : 0);
+    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
+        check_unary(&functions[i], HG_F32, i == 0 ? 2 : 0);
 }
 END_TEST
 

@@ -84,7 +84,8 @@ static void windows(const double *x, int64_t planes, double *most, double *mean,
 START_TEST(pooling)
 {
     enum { OUT = SMOKE_N / 4 };
-    double *x = smoke_values(SMOKE_N, 1), *g = smoke_values(OUT, 2), most[OUT], mean[OUT], dmost[SMOKE_N] = {0}, dmean[SMOKE_N];
+    double *x = smoke_values(SMOKE_N, 1), *g = smoke_values(OUT, 2), most[OUT], mean[OUT], dmost[SMOKE_N] = {0},
+           dmean[SMOKE_N];
     double places[OUT];
     int which[OUT];
     hg_shape out = HG_SHAPE(2, 3, 4, 4);
@@ -143,7 +144,8 @@ END_TEST
 START_TEST(batch_normalisation)
 {
     enum { M = SMOKE_N / 3 };
-    double *x = smoke_values(SMOKE_N, 1), *g = smoke_values(SMOKE_N, 2), y[SMOKE_N], dx[SMOKE_N], db[3] = {0}, dw[3] = {0};
+    double *x = smoke_values(SMOKE_N, 1), *g = smoke_values(SMOKE_N, 2), y[SMOKE_N], dx[SMOKE_N], db[3] = {0},
+           dw[3] = {0};
     double mean[3] = {0}, var[3] = {0}, w[3] = {1, 2, 0.5}, b[3] = {0, 1, -1}, rm[3], rv[3];
     for (int i = 0; i < SMOKE_N; i++) mean[i / 64 % 3] += x[i] / M;
     for (int i = 0; i < SMOKE_N; i++) var[i / 64 % 3] += (x[i] - mean[i / 64 % 3]) * (x[i] - mean[i / 64 % 3]) / M;
@@ -175,7 +177,8 @@ START_TEST(batch_normalisation)
     test_close(running, HG_SHAPE(3), rm, 1e-6, 1e-6);
     test_close(variance, HG_SHAPE(3), rv, 0, 2e-6);
     hg_tensor *again = hg_batch_norm(t, running, variance, tw, tb, false, 0.1, 1e-5);
-    for (int i = 0; i < SMOKE_N; i++) y[i] = (x[i] - rm[i / 64 % 3]) / sqrt(rv[i / 64 % 3] + 1e-5) * w[i / 64 % 3] + b[i / 64 % 3];
+    for (int i = 0; i < SMOKE_N; i++)
+        y[i] = (x[i] - rm[i / 64 % 3]) / sqrt(rv[i / 64 % 3] + 1e-5) * w[i / 64 % 3] + b[i / 64 % 3];
     smoke_backward(again, 2);
     test_close(again, SMOKE_SHAPE, y, 2e-6, 2e-6);
     hg_scope_end(s);
@@ -189,7 +192,8 @@ START_TEST(batch_norm_relu_pool)
 {
     hg_scope *s = hg_scope_begin(test_device());
     hg_device *dev = test_device();
-    hg_tensor *weight = test_tensor(HG_F32, HG_SHAPE(3), (double[]){1, 2, -0.5}), *bias = hg_zeros(dev, HG_F32, HG_SHAPE(3));
+    hg_tensor *weight = test_tensor(HG_F32, HG_SHAPE(3), (double[]){1, 2, -0.5}),
+              *bias = hg_zeros(dev, HG_F32, HG_SHAPE(3));
     hg_pool_options pool = HG_POOL_DEFAULTS;
     for (int training = 0; training < 2; training++) {
         hg_tensor *a = smoke_leaf(HG_F32, SMOKE_SHAPE, 1), *b = smoke_leaf(HG_F32, SMOKE_SHAPE, 1);
@@ -197,7 +201,8 @@ START_TEST(batch_norm_relu_pool)
         hg_tensor *y = hg_batch_norm_relu(a, mean, var, weight, bias, training, 0.1, 1e-5, &pool);
         ck_assert_hg(hg_fill_(mean, 0));
         ck_assert_hg(hg_fill_(var, 1));
-        hg_tensor *z = hg_max_pool2d(hg_relu(hg_batch_norm(b, mean, var, weight, bias, training, 0.1, 1e-5)), &pool, NULL);
+        hg_tensor *z =
+            hg_max_pool2d(hg_relu(hg_batch_norm(b, mean, var, weight, bias, training, 0.1, 1e-5)), &pool, NULL);
         smoke_backward(y, 2);
         smoke_backward(z, 2);
         double *v = test_read(z), *d = test_read(hg_grad(b));
@@ -229,7 +234,8 @@ START_TEST(rows_normalised)
     for (int groups = 0; groups < 2; groups++) {
         hg_scope *s = hg_scope_begin(test_device());
         hg_tensor *t = smoke_leaf(HG_F32, SMOKE_SHAPE, 1);
-        hg_tensor *z = groups ? hg_group_norm(t, 1, NULL, NULL, 1e-5) : hg_layer_norm(t, HG_SHAPE(3, 8, 8), NULL, NULL, 1e-5);
+        hg_tensor *z =
+            groups ? hg_group_norm(t, 1, NULL, NULL, 1e-5) : hg_layer_norm(t, HG_SHAPE(3, 8, 8), NULL, NULL, 1e-5);
         smoke_backward(z, 2);
         test_close(z, SMOKE_SHAPE, y, 2e-6, 2e-6);
         test_close(hg_grad(t), SMOKE_SHAPE, dx, 1e-5, 1e-5);

@@ -25,7 +25,8 @@ START_TEST(sorting)
     hg_tensor *t = test_tensor(HG_F32, HG_SHAPE(ROWS, N), x), *indices, *largest;
     ck_assert_hg(hg_set_requires_grad(t, true));
     hg_tensor *sorted = hg_sort(t, 1, false, &indices);
-    ck_assert_hg(hg_backward_with(sorted, hg_reshape(hg_arange(test_device(), HG_F32, 1, ROWS * N + 1, 1), HG_SHAPE(ROWS, N)), false));
+    ck_assert_hg(hg_backward_with(
+        sorted, hg_reshape(hg_arange(test_device(), HG_F32, 1, ROWS * N + 1, 1), HG_SHAPE(ROWS, N)), false));
     test_equal(sorted, HG_SHAPE(ROWS, N), y);
     test_equal(indices, HG_SHAPE(ROWS, N), at);
     test_equal(hg_grad(t), HG_SHAPE(ROWS, N), dx);

@@ -19,9 +19,11 @@ static void product(int m, int n, int k, const double *a, bool at, const double 
 START_TEST(matrix_product)
 {
     enum { M = 5, N = 6, K = 7 };
-    double *a = smoke_values(M * K, 1), *b = smoke_values(K * N, 3), *g = smoke_values(M * N, 2), c[M * N], da[M * K], db[K * N];
+    double *a = smoke_values(M * K, 1), *b = smoke_values(K * N, 3), *g = smoke_values(M * N, 2), c[M * N], da[M * K],
+           db[K * N];
     hg_scope *s = hg_scope_begin(test_device());
-    hg_tensor *x = smoke_leaf(HG_F32, HG_SHAPE(M, K), 1), *y = smoke_leaf(HG_F32, HG_SHAPE(K, N), 3), *z = hg_matmul(x, y);
+    hg_tensor *x = smoke_leaf(HG_F32, HG_SHAPE(M, K), 1), *y = smoke_leaf(HG_F32, HG_SHAPE(K, N), 3),
+              *z = hg_matmul(x, y);
     smoke_backward(z, 2);
     product(M, N, K, a, false, b, false, c);
     product(M, K, N, g, false, b, true, da);
@@ -39,7 +41,8 @@ END_TEST
 START_TEST(linear)
 {
     enum { M = 4, N = 3, K = 9 };
-    double *a = smoke_values(M * K, 1), *w = smoke_values(N * K, 3), *b = smoke_values(N, 4), *g = smoke_values(M * N, 2), y[M * N];
+    double *a = smoke_values(M * K, 1), *w = smoke_values(N * K, 3), *b = smoke_values(N, 4),
+           *g = smoke_values(M * N, 2), y[M * N];
     double dx[M * K], dw[N * K], db[N] = {0};
     hg_scope *s = hg_scope_begin(test_device());
     hg_tensor *x = smoke_leaf(HG_F32, HG_SHAPE(M, K), 1), *tw = smoke_leaf(HG_F32, HG_SHAPE(N, K), 3);

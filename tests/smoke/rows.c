@@ -10,7 +10,8 @@ static void check_sum(int64_t rows, int64_t length, bool mean)
     double *x = smoke_values(rows * length, 1), *y = calloc((size_t)rows, sizeof *y), *g = smoke_values(rows, 2);
     hg_shape shape = HG_SHAPE(rows, length);
     hg_scope *s = hg_scope_begin(test_device());
-    hg_tensor *leaf = smoke_leaf(HG_F32, shape, 1), *t = mean ? hg_mean(leaf, HG_DIMS(1), false) : hg_sum(leaf, HG_DIMS(1), false);
+    hg_tensor *leaf = smoke_leaf(HG_F32, shape, 1),
+              *t = mean ? hg_mean(leaf, HG_DIMS(1), false) : hg_sum(leaf, HG_DIMS(1), false);
     smoke_backward(t, 2);
     for (int64_t i = 0; i < rows * length; i++) {
         y[i / length] += x[i];

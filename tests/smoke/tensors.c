@@ -8,7 +8,8 @@ START_TEST(fills_and_ranges)
 {
     const hg_dtype types[] = {HG_F32, HG_I32, HG_I64, HG_U8};
     hg_scope *s = hg_scope_begin(test_device());
-    for (int i = 0; i < 4; i++) test_equal(hg_full(test_device(), types[i], HG_SHAPE(5), 3), HG_SHAPE(5), ((double[]){3, 3, 3, 3, 3}));
+    for (int i = 0; i < 4; i++)
+        test_equal(hg_full(test_device(), types[i], HG_SHAPE(5), 3), HG_SHAPE(5), ((double[]){3, 3, 3, 3, 3}));
     hg_tensor *t = hg_zeros(test_device(), HG_F32, HG_SHAPE(2, 4));
     ck_assert_hg(hg_fill_(hg_slice(t, 1, 0, 4, 2), 7));
     test_equal(t, HG_SHAPE(2, 4), ((double[]){7, 0, 7, 0, 7, 0, 7, 0}));
@@ -71,7 +72,8 @@ START_TEST(random_numbers)
     for (int run = 0; run < 2; run++) {
         hg_scope *s = hg_scope_begin(test_device());
         ck_assert_hg(hg_manual_seed(test_device(), 3, HG_RNG_PHILOX));
-        double *u = test_read(hg_rand(test_device(), HG_SHAPE(99))), *n = test_read(hg_randn(test_device(), HG_SHAPE(99)));
+        double *u = test_read(hg_rand(test_device(), HG_SHAPE(99))),
+               *n = test_read(hg_randn(test_device(), HG_SHAPE(99)));
         double *k = test_read(hg_randint(test_device(), -2, 3, HG_SHAPE(99))), sum = 0;
         for (int i = 0; i < 99; i++) {
             ck_assert(u[i] >= 0 && u[i] < 1 && fabs(n[i]) < 6 && k[i] >= -2 && k[i] <= 2);
