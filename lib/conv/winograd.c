@@ -4,15 +4,20 @@
  * Not a number, or an infinity, in a tile's patch spreads over the tile.
  *
  * Workspace of forward and backward-data: the weight's transform, then a slice for each work-item. Of backward-weights:
- * the gradient's points, a chunk of the transformed input and output's gradient, then a slice for each work-item. */
+ * the gradient's points, a chunk of the transformed input and output's gradient, then a slice for each work-item.
+ *
+ * On GPUs (kernels/winograd_gpu.cl) the products are a batch of 36, a chunk of rows of tiles at a time; workspace: the
+ * weight's points, then the chunk's input and output in points. */
 #include <limits.h>
 #include <stdio.h>
 
 #include "base/error.h"
+#include "blas/gemm.h"
 #include "conv/solver.h"
 
 enum { TILE = 4, POINTS = 36, PANEL = 32, REGISTER_TILE = 8, MOST_TILES = 128, LEAST_CHANNELS = 8 };
-enum { ROWS, SLICES, SHARES }; /* of a configuration: rows of tiles in a block or chunk, slices, shares of the panels */
+/* Of a configuration: rows of tiles in a block or chunk, slices (0: the form for GPUs), shares of the panels. */
+enum { ROWS, SLICES, SHARES };
 
 /* Bytes of a chunk that stay in the caches of a CPU. */
 static const int64_t CHUNK = 16 << 20;
@@ -57,9 +62,8 @@ static bool is_pair(const int64_t v[2], int64_t expected, const char *name, char
 static bool winograd_applicable(const hg_conv_problem *p, const hg_device *dev, char why[HG_WHY])
 {
     why[0] = 0;
-    if (!hg_is_cpu(dev))
-        snprintf(why, HG_WHY, "only for CPUs");
-    else if (p->rank != 2)
+    (void)dev;
+    if (p->rank != 2)
         snprintf(why, HG_WHY, "%d dimensions", (int)p->rank);
     else if (p->dtype != HG_F32)
         snprintf(why, HG_WHY, "only for float32");
@@ -119,6 +123,10 @@ static int64_t bands_elements(const hg_conv_problem *p)
 static size_t winograd_workspace(const hg_conv_problem *p, const hg_conv_config *c)
 {
     hg_conv_problem f = as_forward(p);
+    if (!c->value[SLICES]) {
+        int64_t tiles = c->value[ROWS] * tiles_along(&f, 1);
+        return 4 * (size_t)(POINTS * (f.outputs * f.channels + (f.outputs + f.channels) * tiles));
+    }
     if (p->direction == HG_CONV_BACKWARD_WEIGHTS)
         return 4 * (size_t)(weights_elements(p) + input_elements(p, c->value[ROWS]) +
                             gradient_elements(p, c->value[ROWS]) + bands_elements(p) * c->value[SLICES]);
@@ -131,14 +139,25 @@ static double weights_cost(const hg_conv_problem *p, const hg_conv_config *c, co
     double wide = (double)hg_round_up(p->outputs, PANEL), tiles = (double)(rows_of(p) * tiles_along(p, 1));
     double chunks = (double)hg_ceil_div(rows_of(p), c->value[ROWS]);
     double far = 4 * (POINTS * tiles * (deep + wide) + (2 * chunks + 1) * (double)weights_elements(p));
-    return (tiles * (POINTS * 2 * deep * wide / 0.8 + 20e3 * (deep + wide) / 16) + 25 * deep * wide * 9) / peak +
+    return (tiles * (POINTS * 2 * deep * wide / 0.8 + 28e3 * (deep + wide) / 16) + 25 * deep * wide * 9) / peak +
            far / (3 * hg_conv_bandwidth(dev)) + 4e-5 * chunks + 2e-5;
+}
+
+/* As im2col-gemm's: what the product leaves of the peak, and points that go through memory twice. */
+static double gpu_cost(const hg_conv_problem *p, const hg_conv_config *c, const hg_device *dev)
+{
+    hg_conv_problem f = as_forward(p);
+    double tiles = (double)(rows_of(&f) * tiles_along(&f, 1)), deep = (double)f.channels, wide = (double)f.outputs;
+    double chunks = (double)hg_ceil_div(rows_of(&f), c->value[ROWS]);
+    return POINTS * 2 * tiles * deep * wide / (0.5 * hg_conv_peak(dev, false)) +
+           4 * POINTS * (2 * tiles * (deep + wide) + deep * wide) / hg_conv_bandwidth(dev) + 6e-5 * (chunks + 1);
 }
 
 /* Seconds. Products run at the peak if their operands are near; transforms cost, for 16 channels of a tile, as much as
  * so many operations. */
 static double winograd_cost(const hg_conv_problem *p, const hg_conv_config *c, const hg_device *dev)
 {
+    if (!c->value[SLICES]) return gpu_cost(p, c, dev);
     if (p->direction == HG_CONV_BACKWARD_WEIGHTS) return weights_cost(p, c, dev);
     hg_conv_problem f = as_forward(p);
     double units = dev->info.units ? dev->info.units : 1, core = hg_conv_peak(dev, false) / units, far = 30e9;
@@ -169,6 +188,19 @@ static hg_conv_config weights_config(const hg_conv_problem *p, const hg_device *
     return c;
 }
 
+/* The fewest chunks that keep to the workspace. */
+static hg_conv_config gpu_config(const hg_conv_problem *p)
+{
+    hg_conv_problem f = as_forward(p);
+    int64_t rows = rows_of(&f), most = hg_max_i64(1, INT_MAX / 64 / tiles_along(&f, 1));
+    hg_conv_config c = {{1, 0, 1}};
+    for (int64_t chunks = hg_ceil_div(rows, most); c.value[ROWS] == 1 && chunks < rows; chunks *= 2) {
+        hg_conv_config larger = {{(int32_t)hg_ceil_div(rows, chunks), 0, 1}};
+        if (winograd_workspace(p, &larger) <= (uint64_t)p->workspace_limit) c = larger;
+    }
+    return c;
+}
+
 /* The best cut into blocks that keeps to the workspace; if none does, the smallest. */
 static int winograd_configs(const hg_conv_problem *p, const hg_device *dev, hg_conv_config *configs, int max)
 {
@@ -177,8 +209,8 @@ static int winograd_configs(const hg_conv_problem *p, const hg_device *dev, hg_c
     double least = 0;
     (void)max;
     configs[0] = (hg_conv_config){{1, 1, 1}};
-    if (p->direction == HG_CONV_BACKWARD_WEIGHTS) {
-        configs[0] = weights_config(p, dev);
+    if (!hg_is_cpu(dev) || p->direction == HG_CONV_BACKWARD_WEIGHTS) {
+        configs[0] = hg_is_cpu(dev) ? weights_config(p, dev) : gpu_config(p);
         return 1;
     }
     for (int64_t r = 1; r <= rows && (r == 1 || r * across <= MOST_TILES); r++) {
@@ -260,18 +292,81 @@ static hg_status run_weights(const job *j)
         HG_ARGS(HG_ARG_I64(p->outputs), HG_ARG_I64(p->channels), HG_ARG_MEM(w), HG_ARG_TENSOR(j->b->weight)));
 }
 
+/* One kernel of a chunk: the transform of x, by the tiles of so many planes. */
+static hg_status gpu_transform(const job *j, const char *name, int64_t planes, int64_t t0, int64_t tiles,
+                               const hg_tensor *x, int64_t at)
+{
+    hg_arg g[3];
+    hg_conv_geometry(j->p, g);
+    return hg_launch(j->dev, &hg_source_winograd_gpu, j->options, name, hg_range_elements(j->dev, planes * tiles),
+                     HG_ARGS(g[0], g[1], g[2], HG_ARG_I64(t0), HG_ARG_I64(tiles), HG_ARG_TENSOR(x),
+                             HG_ARG_MEM(j->b->workspace), HG_ARG_I64(at)));
+}
+
+static hg_status gpu_forward(const job *j, const hg_tensor *x, bool mirrored, const hg_tensor *y)
+{
+    const hg_conv_problem *p = j->p;
+    const int64_t o = p->outputs, c = p->channels, all = rows_of(p) * tiles_along(p, 1),
+                  most = j->c->value[ROWS] * tiles_along(p, 1), v = POINTS * o * c, m = v + POINTS * c * most;
+    const cl_mem w = j->b->workspace;
+    const hg_tensor *bias = p->epilogue & HG_CONV_BIAS ? j->b->bias : x,
+                    *residual = p->epilogue & HG_CONV_RESIDUAL ? j->b->residual : x;
+    hg_arg g[3];
+    hg_conv_geometry(p, g);
+    HG_TRY(hg_launch(j->dev, &hg_source_winograd_gpu, j->options, "gpu_weights", hg_range_elements(j->dev, o * c),
+                     HG_ARGS(HG_ARG_I64(o), HG_ARG_I64(c), HG_ARG_I64(mirrored ? 9 : c * 9),
+                             HG_ARG_I64(mirrored ? o * 9 : 9), HG_ARG_I32(mirrored), HG_ARG_TENSOR(j->b->weight),
+                             HG_ARG_MEM(w))));
+    for (int64_t t = 0, tiles; t < all; t += tiles) {
+        tiles = hg_min_i64(most, all - t);
+        HG_TRY(gpu_transform(j, "gpu_input", c, t, tiles, x, v));
+        hg_gemm_problem q = {.m = o, .n = tiles, .k = c, .batch = POINTS, .alpha = 1};
+        q.a = (hg_matrix){w, 0, c, o * c};
+        q.b = (hg_matrix){w, v, tiles, c * tiles};
+        q.c = (hg_matrix){w, m, tiles, o * tiles};
+        HG_TRY(hg_gemm(j->dev, &q));
+        HG_TRY(hg_launch(
+            j->dev, &hg_source_winograd_gpu, j->options, "gpu_output", hg_range_elements(j->dev, o * tiles),
+            HG_ARGS(g[0], g[1], g[2], HG_ARG_I64(t), HG_ARG_I64(tiles), HG_ARG_MEM(w), HG_ARG_I64(m),
+                    HG_ARG_TENSOR(bias), HG_ARG_TENSOR(residual), HG_ARG_TENSOR(y), HG_ARG_I32(p->epilogue))));
+    }
+    return HG_OK;
+}
+
+static hg_status gpu_weights(const job *j)
+{
+    const hg_conv_problem *p = j->p;
+    const int64_t o = p->outputs, c = p->channels, all = rows_of(p) * tiles_along(p, 1),
+                  most = j->c->value[ROWS] * tiles_along(p, 1), v = POINTS * o * c, d = v + POINTS * c * most;
+    const cl_mem w = j->b->workspace;
+    for (int64_t t = 0, tiles; t < all; t += tiles) {
+        tiles = hg_min_i64(most, all - t);
+        HG_TRY(gpu_transform(j, "gpu_input", c, t, tiles, j->b->input, v));
+        HG_TRY(gpu_transform(j, "gpu_gradient", o, t, tiles, j->b->output, d));
+        hg_gemm_problem q = {.trans_b = true, .m = o, .n = c, .k = tiles, .batch = POINTS, .alpha = 1, .beta = t > 0};
+        q.a = (hg_matrix){w, d, tiles, o * tiles};
+        q.b = (hg_matrix){w, v, tiles, c * tiles};
+        q.c = (hg_matrix){w, 0, c, o * c};
+        HG_TRY(hg_gemm(j->dev, &q));
+    }
+    return hg_launch(j->dev, &hg_source_winograd_gpu, j->options, "gpu_dw", hg_range_elements(j->dev, o * c),
+                     HG_ARGS(HG_ARG_I64(o * c), HG_ARG_MEM(w), HG_ARG_TENSOR(j->b->weight)));
+}
+
 static hg_status winograd_run(hg_device *dev, const hg_conv_plan *plan, const hg_conv_buffers *b)
 {
     const hg_conv_problem f = as_forward(&plan->problem);
     bool wide = hg_conv_wide(&f) || plan->workspace / 4 > INT_MAX / 2;
     job j = {dev, &f, &plan->config, b, wide ? "-DHG_WIDE=1" : ""};
+    hg_status (*run)(const job *, const hg_tensor *, bool, const hg_tensor *) =
+        plan->config.value[SLICES] ? run_forward : gpu_forward;
     switch (plan->problem.direction) {
     case HG_CONV_FORWARD:
-        return run_forward(&j, b->input, false, b->output);
+        return run(&j, b->input, false, b->output);
     case HG_CONV_BACKWARD_DATA:
-        return run_forward(&j, b->output, true, b->input);
+        return run(&j, b->output, true, b->input);
     default:
-        return run_weights(&j);
+        return plan->config.value[SLICES] ? run_weights(&j) : gpu_weights(&j);
     }
 }
 
