@@ -1,5 +1,5 @@
-/* One step of Adam or AdamW for up to eight parameters, weight decay and moments in the same pass. In PyTorch's order of
- * operations (torch/optim/adam.py, _single_tensor_adam):
+/* One step of Adam or AdamW for up to eight parameters, weight decay and moments in the same pass. In PyTorch's order
+ * of operations (torch/optim/adam.py, _single_tensor_adam):
  *
  *     p = shrink p;  g += l2 p;  m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g g
  *     p += -step m / (sqrt(v) / root + eps)       step = lr / (1 - beta1^t), root = sqrt(1 - beta2^t)
