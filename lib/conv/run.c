@@ -22,14 +22,16 @@ static hg_status run_plan(hg_device *dev, const hg_conv_problem *p, const hg_con
     const hg_conv_plan *plan;
     HG_TRY(hg_conv_choose(dev, p, &plan));
     hg_conv_buffers with = *b;
-    hg_block *workspace = NULL;
-    if (plan->workspace) {
+    hg_block *workspace = NULL, *packed = NULL;
+    hg_status status = plan->packed ? hg_conv_pack(dev, plan, &with, &packed) : HG_OK;
+    if (status == HG_OK && plan->workspace) {
         workspace = hg_pool_take(dev, plan->workspace);
-        if (!workspace) return hg_last_status();
-        with.workspace = workspace->mem;
+        if (workspace) with.workspace = workspace->mem;
+        else status = hg_last_status();
     }
-    hg_status status = plan->solver->run(dev, plan, &with);
-    hg_pool_give(dev, workspace); /* whoever takes it next is queued behind */
+    if (status == HG_OK) status = plan->solver->run(dev, plan, &with);
+    hg_pool_give(dev, packed); /* whoever takes it next is queued behind */
+    hg_pool_give(dev, workspace);
     return status;
 }
 

@@ -126,11 +126,12 @@ static bool consider(const hg_conv_solver *solver, const hg_conv_problem *p, con
     if (!solver->applicable(p, dev, why)) return false;
     int n = solver->configs(p, dev, configs, HG_CONV_CONFIGS);
     for (int i = 0; i < n; i++) {
-        size_t bytes = solver->workspace(p, &configs[i]);
+        size_t packed = solver->packed ? solver->packed(p, &configs[i]) : 0;
+        size_t bytes = solver->workspace(p, &configs[i]) + packed;
         double seconds = solver->cost(p, &configs[i], dev);
         if (bytes < least) least = bytes;
         if (bytes > (uint64_t)p->workspace_limit || (found && seconds >= best->seconds)) continue;
-        *best = (hg_conv_plan){*p, solver, configs[i], bytes, seconds};
+        *best = (hg_conv_plan){*p, solver, configs[i], bytes - packed, packed, seconds};
         found = true;
     }
     if (!found)
@@ -199,7 +200,7 @@ static hg_status make_plan(hg_device *dev, const struct plans *s, const hg_conv_
     HG_TRY(*forced ? choose_named(forced, &p, dev, plan) : choose_fastest(&p, dev, plan));
     if (hg_log_wanted("conv"))
         hg_log_message("conv", "%s -> %s%s, workspace %zu bytes", hg_conv_key(asked, key), plan->solver->name,
-                       *forced ? " (forced)" : "", plan->workspace);
+                       *forced ? " (forced)" : "", plan->workspace + plan->packed);
     return HG_OK;
 }
 

@@ -13,6 +13,7 @@ enum { HG_WHY = 160, HG_CONV_CONFIGS = 8 };
 /* A solver's own parameters; what they mean is said in its file. */
 typedef struct hg_conv_config {
     int32_t value[4];
+    int32_t layout; /* of the packed weight: configurations with the same one share it */
 } hg_conv_config;
 
 /* The tensors, contiguous, of the problem's shapes and dtype. The one that the direction computes is written, the other
@@ -20,7 +21,8 @@ typedef struct hg_conv_config {
  * output's shape) are read if the problem's epilogue has them. */
 typedef struct hg_conv_buffers {
     const hg_tensor *input, *weight, *output, *bias, *residual;
-    cl_mem workspace; /* set by hg_conv_run */
+    bool weight_stands; /* the weight is expected to stay: what is packed of it is kept with its storage */
+    cl_mem workspace, packed; /* set by hg_conv_run */
 } hg_conv_buffers;
 
 typedef struct hg_conv_solver hg_conv_solver;
@@ -30,8 +32,8 @@ typedef struct hg_conv_plan {
     hg_conv_problem problem; /* its workspace_limit is the one in force */
     const hg_conv_solver *solver;
     hg_conv_config config;
-    size_t workspace; /* bytes */
-    double seconds;   /* expected */
+    size_t workspace, packed; /* bytes; of the packed weight */
+    double seconds;           /* expected */
 } hg_conv_plan;
 
 struct hg_conv_solver {
@@ -41,7 +43,12 @@ struct hg_conv_solver {
     bool (*applicable)(const hg_conv_problem *p, const hg_device *dev, char why[HG_WHY]);
     /* Writes up to `max` configurations, returns how many: at least one. */
     int (*configs)(const hg_conv_problem *p, const hg_device *dev, hg_conv_config *configs, int max);
-    size_t (*workspace)(const hg_conv_problem *p, const hg_conv_config *c); /* bytes */
+    size_t (*workspace)(const hg_conv_problem *p, const hg_conv_config *c); /* bytes, without the packed weight */
+    /* Bytes of the weight in the form that run() reads instead of it: 0 if run() reads the weight itself. It depends on
+     * nothing but direction, outputs, channels, groups, kernel, dtype and the configuration's layout, and so does what
+     * prepare() queues: reading b->weight and writing b->packed. Both NULL: as 0. */
+    size_t (*packed)(const hg_conv_problem *p, const hg_conv_config *c);
+    hg_status (*prepare)(hg_device *dev, const hg_conv_plan *plan, const hg_conv_buffers *b);
     /* Seconds by fixed properties of the device: the same in every run. */
     double (*cost)(const hg_conv_problem *p, const hg_conv_config *c, const hg_device *dev);
     /* Queues the work. */
@@ -59,6 +66,11 @@ const hg_conv_solver *const *hg_conv_solvers(void);
  * closes or one of the environment variables HAPGOP_CONV and HAPGOP_WORKSPACE (bytes, or with K, M, G) changes.
  * Errors: hg_conv_check's; HG_E_ARG (an unknown name); HG_E_UNSUPPORTED (refused). */
 hg_status hg_conv_choose(hg_device *dev, const hg_conv_problem *p, const hg_conv_plan **plan);
+
+/* The packed weight for a plan that has one: kept with the weight's storage while its version stands if
+ * b->weight_stands, else made in a block that the caller gives back. Sets b->packed. What is kept of an older version
+ * is dropped. */
+hg_status hg_conv_pack(hg_device *dev, const hg_conv_plan *plan, hg_conv_buffers *b, hg_block **own);
 
 /* Chooses and queues. A problem without images, channels or outputs is done too: sums of nothing are 0. */
 hg_status hg_conv_run(const hg_conv_problem *p, const hg_conv_buffers *b);

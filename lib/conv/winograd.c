@@ -3,11 +3,12 @@
  *
  * Not a number, or an infinity, in a tile's patch spreads over the tile.
  *
- * Workspace of forward and backward-data: the weight's transform, then a slice for each work-item. Of backward-weights:
- * the gradient's points, a chunk of the transformed input and output's gradient, then a slice for each work-item.
+ * The packed weight is its transform. Workspace of forward and backward-data: a slice for each work-item. Of
+ * backward-weights: the gradient's points, a chunk of the transformed input and output's gradient, then a slice for
+ * each work-item.
  *
  * On GPUs (kernels/winograd_gpu.cl) the products are a batch of 36, a chunk of rows of tiles at a time; workspace: the
- * weight's points, then the chunk's input and output in points. */
+ * chunk's input and output in points, after the gradient's points in backward-weights. */
 #include <limits.h>
 #include <stdio.h>
 
@@ -120,17 +121,31 @@ static int64_t bands_elements(const hg_conv_problem *p)
     return 10 * 16 * (4 * tiles_along(p, 1) + 2);
 }
 
+/* The weight's points are panels of outputs on CPUs, a plain matrix each on GPUs. */
+static size_t winograd_packed(const hg_conv_problem *p, const hg_conv_config *c)
+{
+    hg_conv_problem f = as_forward(p);
+    if (p->direction == HG_CONV_BACKWARD_WEIGHTS) return 0;
+    return 4 * (size_t)(c->value[SLICES] ? weights_elements(&f) : POINTS * f.outputs * f.channels);
+}
+
 static size_t winograd_workspace(const hg_conv_problem *p, const hg_conv_config *c)
 {
     hg_conv_problem f = as_forward(p);
     if (!c->value[SLICES]) {
         int64_t tiles = c->value[ROWS] * tiles_along(&f, 1);
-        return 4 * (size_t)(POINTS * (f.outputs * f.channels + (f.outputs + f.channels) * tiles));
+        int64_t gradient = p->direction == HG_CONV_BACKWARD_WEIGHTS ? f.outputs * f.channels : 0;
+        return 4 * (size_t)(POINTS * (gradient + (f.outputs + f.channels) * tiles));
     }
     if (p->direction == HG_CONV_BACKWARD_WEIGHTS)
         return 4 * (size_t)(weights_elements(p) + input_elements(p, c->value[ROWS]) +
                             gradient_elements(p, c->value[ROWS]) + bands_elements(p) * c->value[SLICES]);
-    return 4 * (size_t)(weights_elements(&f) + slice_elements(&f, c) * c->value[SLICES] * c->value[SHARES]);
+    return 4 * (size_t)(slice_elements(&f, c) * c->value[SLICES] * c->value[SHARES]);
+}
+
+static bool fits(const hg_conv_problem *p, const hg_conv_config *c)
+{
+    return winograd_workspace(p, c) + winograd_packed(p, c) <= (uint64_t)p->workspace_limit;
 }
 
 static double weights_cost(const hg_conv_problem *p, const hg_conv_config *c, const hg_device *dev)
@@ -182,9 +197,9 @@ static hg_conv_config weights_config(const hg_conv_problem *p, const hg_device *
     hg_conv_config c = {{1, (int32_t)slices, 1}};
     for (int64_t chunks = hg_ceil_div(rows, most); c.value[ROWS] == 1 && chunks < rows; chunks *= 2) {
         hg_conv_config larger = {{(int32_t)hg_ceil_div(rows, chunks), (int32_t)slices, 1}};
-        if (winograd_workspace(p, &larger) <= (uint64_t)p->workspace_limit) c = larger;
+        if (fits(p, &larger)) c = larger;
     }
-    if (winograd_workspace(p, &c) > (uint64_t)p->workspace_limit) c.value[SLICES] = 1;
+    if (!fits(p, &c)) c.value[SLICES] = 1;
     return c;
 }
 
@@ -196,7 +211,7 @@ static hg_conv_config gpu_config(const hg_conv_problem *p)
     hg_conv_config c = {{1, 0, 1}};
     for (int64_t chunks = hg_ceil_div(rows, most); c.value[ROWS] == 1 && chunks < rows; chunks *= 2) {
         hg_conv_config larger = {{(int32_t)hg_ceil_div(rows, chunks), 0, 1}};
-        if (winograd_workspace(p, &larger) <= (uint64_t)p->workspace_limit) c = larger;
+        if (fits(p, &larger)) c = larger;
     }
     return c;
 }
@@ -219,7 +234,7 @@ static int winograd_configs(const hg_conv_problem *p, const hg_device *dev, hg_c
             slices = hg_ceil_div(blocks, hg_ceil_div(blocks, slices));
             hg_conv_config c = {{(int32_t)r, (int32_t)slices, (int32_t)shares}};
             double seconds = winograd_cost(p, &c, dev);
-            if (winograd_workspace(p, &c) > (uint64_t)p->workspace_limit || (least > 0 && seconds >= least)) continue;
+            if (!fits(p, &c) || (least > 0 && seconds >= least)) continue;
             configs[0] = c;
             least = seconds;
         }
@@ -247,22 +262,31 @@ static hg_arg cut_of(const job *j, int64_t tiles, int64_t slice, int64_t at)
                                      hg_ceil_div(panels_of(p), j->c->value[SHARES]), 0}}};
 }
 
-/* The forward convolution of x; `mirrored`: by the weight of the backward-data problem that it stands for. */
-static hg_status run_forward(const job *j, const hg_tensor *x, bool mirrored, const hg_tensor *y)
+/* The weight's transform; `mirrored`: of the weight of the backward-data problem that it stands for. */
+static hg_status transform_weight(const job *j, bool mirrored)
+{
+    const int64_t o = j->p->outputs, c = j->p->channels;
+    const bool cpu = j->c->value[SLICES];
+    hg_range range =
+        cpu ? hg_range_items(j->dev, panels_of(j->p) * 2, hg_ceil_div(c, 16), 1, 1) : hg_range_elements(j->dev, o * c);
+    return hg_launch(j->dev, cpu ? &hg_source_winograd : &hg_source_winograd_gpu, j->options,
+                     cpu ? "winograd_weights" : "gpu_weights", range,
+                     HG_ARGS(HG_ARG_I64(o), HG_ARG_I64(c), HG_ARG_I64(mirrored ? 9 : c * 9),
+                             HG_ARG_I64(mirrored ? o * 9 : 9), HG_ARG_I32(mirrored), HG_ARG_TENSOR(j->b->weight),
+                             HG_ARG_MEM(j->b->packed)));
+}
+
+/* The forward convolution of x. */
+static hg_status run_forward(const job *j, const hg_tensor *x, const hg_tensor *y)
 {
     const hg_conv_problem *p = j->p;
     const hg_tensor *bias = p->epilogue & HG_CONV_BIAS ? j->b->bias : x,
                     *residual = p->epilogue & HG_CONV_RESIDUAL ? j->b->residual : x;
-    hg_arg g[3], cut = cut_of(j, tiles_of_block(p, j->c), slice_elements(p, j->c), weights_elements(p));
+    hg_arg g[3], cut = cut_of(j, tiles_of_block(p, j->c), slice_elements(p, j->c), 0);
     hg_conv_geometry(p, g);
-    HG_TRY(hg_launch(j->dev, &hg_source_winograd, j->options, "winograd_weights",
-                     hg_range_items(j->dev, panels_of(p) * 2, hg_ceil_div(p->channels, 16), 1, 1),
-                     HG_ARGS(HG_ARG_I64(p->outputs), HG_ARG_I64(p->channels),
-                             HG_ARG_I64(mirrored ? 9 : p->channels * 9), HG_ARG_I64(mirrored ? p->outputs * 9 : 9),
-                             HG_ARG_I32(mirrored), HG_ARG_TENSOR(j->b->weight), HG_ARG_MEM(j->b->workspace))));
     return hg_launch(j->dev, &hg_source_winograd, j->options, "winograd_fwd",
                      hg_range_items(j->dev, j->c->value[SLICES], j->c->value[SHARES], 1, 1),
-                     HG_ARGS(g[0], g[1], g[2], cut, HG_ARG_TENSOR(x), HG_ARG_MEM(j->b->workspace),
+                     HG_ARGS(g[0], g[1], g[2], cut, HG_ARG_TENSOR(x), HG_ARG_MEM(j->b->packed),
                              HG_ARG_MEM(j->b->workspace), HG_ARG_TENSOR(bias), HG_ARG_TENSOR(residual),
                              HG_ARG_TENSOR(y), HG_ARG_I32(p->epilogue)));
 }
@@ -303,26 +327,22 @@ static hg_status gpu_transform(const job *j, const char *name, int64_t planes, i
                              HG_ARG_MEM(j->b->workspace), HG_ARG_I64(at)));
 }
 
-static hg_status gpu_forward(const job *j, const hg_tensor *x, bool mirrored, const hg_tensor *y)
+static hg_status gpu_forward(const job *j, const hg_tensor *x, const hg_tensor *y)
 {
     const hg_conv_problem *p = j->p;
     const int64_t o = p->outputs, c = p->channels, all = rows_of(p) * tiles_along(p, 1),
-                  most = j->c->value[ROWS] * tiles_along(p, 1), v = POINTS * o * c, m = v + POINTS * c * most;
+                  most = j->c->value[ROWS] * tiles_along(p, 1), m = POINTS * c * most;
     const cl_mem w = j->b->workspace;
     const hg_tensor *bias = p->epilogue & HG_CONV_BIAS ? j->b->bias : x,
                     *residual = p->epilogue & HG_CONV_RESIDUAL ? j->b->residual : x;
     hg_arg g[3];
     hg_conv_geometry(p, g);
-    HG_TRY(hg_launch(j->dev, &hg_source_winograd_gpu, j->options, "gpu_weights", hg_range_elements(j->dev, o * c),
-                     HG_ARGS(HG_ARG_I64(o), HG_ARG_I64(c), HG_ARG_I64(mirrored ? 9 : c * 9),
-                             HG_ARG_I64(mirrored ? o * 9 : 9), HG_ARG_I32(mirrored), HG_ARG_TENSOR(j->b->weight),
-                             HG_ARG_MEM(w))));
     for (int64_t t = 0, tiles; t < all; t += tiles) {
         tiles = hg_min_i64(most, all - t);
-        HG_TRY(gpu_transform(j, "gpu_input", c, t, tiles, x, v));
+        HG_TRY(gpu_transform(j, "gpu_input", c, t, tiles, x, 0));
         hg_gemm_problem q = {.m = o, .n = tiles, .k = c, .batch = POINTS, .alpha = 1};
-        q.a = (hg_matrix){w, 0, c, o * c};
-        q.b = (hg_matrix){w, v, tiles, c * tiles};
+        q.a = (hg_matrix){j->b->packed, 0, c, o * c};
+        q.b = (hg_matrix){w, 0, tiles, c * tiles};
         q.c = (hg_matrix){w, m, tiles, o * tiles};
         HG_TRY(hg_gemm(j->dev, &q));
         HG_TRY(hg_launch(
@@ -353,20 +373,32 @@ static hg_status gpu_weights(const job *j)
                      HG_ARGS(HG_ARG_I64(o * c), HG_ARG_MEM(w), HG_ARG_TENSOR(j->b->weight)));
 }
 
+static job job_of(hg_device *dev, const hg_conv_plan *plan, const hg_conv_problem *f, const hg_conv_buffers *b)
+{
+    bool wide = hg_conv_wide(f) || (plan->workspace + plan->packed) / 4 > INT_MAX / 2;
+    return (job){dev, f, &plan->config, b, wide ? "-DHG_WIDE=1" : ""};
+}
+
+static hg_status winograd_prepare(hg_device *dev, const hg_conv_plan *plan, const hg_conv_buffers *b)
+{
+    const hg_conv_problem f = as_forward(&plan->problem);
+    job j = job_of(dev, plan, &f, b);
+    return transform_weight(&j, plan->problem.direction == HG_CONV_BACKWARD_DATA);
+}
+
 static hg_status winograd_run(hg_device *dev, const hg_conv_plan *plan, const hg_conv_buffers *b)
 {
     const hg_conv_problem f = as_forward(&plan->problem);
-    bool wide = hg_conv_wide(&f) || plan->workspace / 4 > INT_MAX / 2;
-    job j = {dev, &f, &plan->config, b, wide ? "-DHG_WIDE=1" : ""};
-    hg_status (*run)(const job *, const hg_tensor *, bool, const hg_tensor *) =
-        plan->config.value[SLICES] ? run_forward : gpu_forward;
+    job j = job_of(dev, plan, &f, b);
+    const bool cpu = plan->config.value[SLICES];
+    hg_status (*run)(const job *, const hg_tensor *, const hg_tensor *) = cpu ? run_forward : gpu_forward;
     switch (plan->problem.direction) {
     case HG_CONV_FORWARD:
-        return run(&j, b->input, false, b->output);
+        return run(&j, b->input, b->output);
     case HG_CONV_BACKWARD_DATA:
-        return run(&j, b->output, true, b->input);
+        return run(&j, b->output, b->input);
     default:
-        return plan->config.value[SLICES] ? run_weights(&j) : gpu_weights(&j);
+        return cpu ? run_weights(&j) : gpu_weights(&j);
     }
 }
 
@@ -375,6 +407,8 @@ const hg_conv_solver hg_conv_winograd = {
     .applicable = winograd_applicable,
     .configs = winograd_configs,
     .workspace = winograd_workspace,
+    .packed = winograd_packed,
+    .prepare = winograd_prepare,
     .cost = winograd_cost,
     .run = winograd_run,
 };

@@ -198,7 +198,7 @@ static hg_status conv_backward(hg_node *n, hg_tensor *dy, hg_tensor **dx)
         if (!hg_ok(dx[i])) return hg_last_status();
     }
     if (dx[0]) {
-        hg_conv_buffers b = {.input = dx[0], .weight = hg_node_saved(n, 1), .output = dy};
+        hg_conv_buffers b = {.input = dx[0], .weight = hg_node_saved(n, 1), .output = dy, .weight_stands = !dx[1]};
         if (!hg_ok(b.weight)) return hg_last_status();
         HG_TRY(gradient_of(HG_CONV_BACKWARD_DATA, p, &b));
     }
@@ -224,8 +224,9 @@ static hg_tensor *convolve(const call *c, const hg_conv_problem *p)
               *b = c->bias ? hg_raw_contiguous(c->bias) : NULL;
     hg_tensor *y = hg_new_tensor(c->input->dev, c->input->dtype, ndim, size);
     if (!hg_ok(x) || !hg_ok(w) || (b && !hg_ok(b)) || !hg_ok(y)) return hg_failed();
-    if (hg_conv_run(p, &(hg_conv_buffers){.input = x, .weight = w, .output = y, .bias = b}) != HG_OK)
-        return hg_failed();
+    hg_conv_buffers buffers = {.input = x, .weight = w, .output = y, .bias = b};
+    buffers.weight_stands = !hg_grad_enabled() || !hg_requires_grad(c->weight);
+    if (hg_conv_run(p, &buffers) != HG_OK) return hg_failed();
     hg_tensor *saved[] = {hg_requires_grad(c->weight) ? x : NULL, hg_requires_grad(c->input) ? w : NULL};
     return hg_record(y, &conv_op, HG_LIST(c->input, c->weight, c->bias), saved, 2, p, sizeof *p);
 }

@@ -41,6 +41,7 @@ void hg_storage_release(hg_storage *storage)
 {
     if (!storage || atomic_fetch_sub(&storage->refs, 1) != 1) return;
     hg_device *dev = storage->dev;
+    if (storage->derived) storage->derived_free(storage);
     if (storage->block)
         hg_pool_give(dev, storage->block);
     else

@@ -17,6 +17,8 @@ typedef struct hg_storage {
     size_t bytes;
     unsigned version;       /* counts changes in place */
     int recorded_views;     /* live views of it that have a gradient history of their own */
+    struct hg_derived *derived;     /* what another room keeps that it computed from it; NULL if nothing */
+    void (*derived_free)(struct hg_storage *storage);
 } hg_storage;
 
 struct hg_tensor {

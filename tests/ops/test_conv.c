@@ -222,6 +222,47 @@ static hg_tensor *random_f64(hg_shape shape)
     return t;
 }
 
+static uint64_t in_use(void)
+{
+    hg_memory_info info;
+    ck_assert_hg(hg_memory_get_info(test_device(), &info));
+    return info.in_use;
+}
+
+/* The transform of a weight that stands is kept with it, remade when the weight changes, and freed with it. */
+START_TEST(a_packed_weight_is_kept_while_the_weight_stands)
+{
+    uint64_t before = in_use();
+    hg_scope *s = hg_scope_begin(test_device());
+    hg_tensor *x = hg_full(test_device(), HG_F32, HG_SHAPE(1, 16, 8, 8), 1);
+    hg_tensor *w = hg_full(test_device(), HG_F32, HG_SHAPE(16, 16, 3, 3), 1);
+    ck_assert_hg(hg_set_requires_grad(w, true));
+    ck_assert_int_eq(setenv("HAPGOP_CONV", "winograd-f4x4", 1), 0);
+    uint64_t bare = in_use();
+    hg_tensor *trained = hg_conv2d(x, w, NULL, NULL);
+    uint64_t one = in_use() - bare; /* the result, and nothing of the weight, which will change */
+    hg_no_grad_begin();
+    hg_tensor *still = hg_conv2d(x, w, NULL, NULL);
+    ck_assert_uint_gt(in_use(), bare + 2 * one);
+    uint64_t kept = in_use();
+    hg_tensor *again = hg_conv2d(x, w, NULL, NULL);
+    ck_assert_uint_eq(in_use(), kept + one);
+    ck_assert_hg(hg_fill_(w, 2));
+    hg_tensor *changed = hg_conv2d(x, w, NULL, NULL);
+    hg_no_grad_end();
+    double sums[16 * 36];
+    for (int i = 0; i < 16 * 36; i++) sums[i] = 144;
+    test_rms(trained, HG_SHAPE(1, 16, 6, 6), sums, 2e-6);
+    test_rms(still, HG_SHAPE(1, 16, 6, 6), sums, 2e-6);
+    test_rms(again, HG_SHAPE(1, 16, 6, 6), sums, 2e-6);
+    for (int i = 0; i < 16 * 36; i++) sums[i] = 288;
+    test_rms(changed, HG_SHAPE(1, 16, 6, 6), sums, 2e-6);
+    unsetenv("HAPGOP_CONV");
+    hg_scope_end(s);
+    ck_assert_uint_eq(in_use(), before);
+}
+END_TEST
+
 START_TEST(gradients_agree_with_differences)
 {
     if (!test_has_f64()) return;
@@ -367,7 +408,8 @@ Suite *conv_suite(void)
     return TEST_SUITE("conv", values_and_gradients_are_those_of_pytorch, it_is_a_cross_correlation_over_all_channels,
                       options_of_a_later_place_follow_the_first_where_they_are_0,
                       an_empty_batch_has_a_result_and_gradients, any_layout_of_the_operands_and_of_the_gradient_will_do,
-                      winograd_is_within_its_error_in_all_directions, gradients_agree_with_differences,
+                      winograd_is_within_its_error_in_all_directions,
+                      a_packed_weight_is_kept_while_the_weight_stands, gradients_agree_with_differences,
                       only_wanted_gradients_are_computed_and_only_their_operands_kept,
                       wrong_shapes_are_refused_in_the_words_of_pytorch, wrong_options_and_types_are_refused,
                       output_sizes_follow_the_formula);
