@@ -1,10 +1,8 @@
 /* Convolution by each solver that needs no matrix product, pooling, normalisation, dropout. */
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "conv/solver.h"
-#include "conv_reference.h"
 #include "smoke.h"
 
 static const char *const problems[] = {
@@ -14,57 +12,15 @@ static const char *const problems[] = {
     "fwd 1x2x3x4x4 2x2x2x2",
 };
 
-/* One direction by the definition and by `solver`: the same, since all numbers are small integers. */
-static void check_direction(hg_conv_problem *p, const char *solver)
-{
-    int64_t nx = hg_conv_input_numel(p), nw = hg_conv_weight_numel(p), ny = hg_conv_output_numel(p);
-    double *v[4] = {smoke_values(nx, 1), smoke_values(nw, 2), smoke_values(ny, 3), smoke_values(p->outputs, 4)};
-    hg_tensor *t[4];
-    int64_t n[4] = {nx, nw, ny, p->outputs};
-    char key[HG_CONV_KEY];
-    hg_scope *s = hg_scope_begin(test_device());
-    for (int k = 0; k < 4; k++) {
-        for (int64_t i = 0; i < n[k]; i++) v[k][i] = rint(v[k][i]);
-        t[k] = test_tensor(HG_F32, HG_SHAPE(n[k]), v[k]);
-    }
-    int result = p->direction == HG_CONV_FORWARD ? 2 : p->direction == HG_CONV_BACKWARD_DATA ? 0 : 1;
-    ck_assert_hg(hg_fill_(t[result], NAN));
-    strcpy(p->solver, solver);
-    const hg_conv_buffers b = {.input = t[0], .weight = t[1], .output = t[2], .bias = t[3]};
-    ck_assert_msg(hg_conv_run(p, &b) == HG_OK, "%s: %s", hg_conv_key(p, key), hg_last_error());
-    test_conv_reference(p, v[0], v[1], v[2]);
-    for (int64_t i = 0; i < ny && result == 2; i++) {
-        if (p->epilogue & HG_CONV_BIAS) v[2][i] += v[3][i / hg_conv_output_area(p) % p->outputs];
-        if (p->epilogue & HG_CONV_RELU) v[2][i] = fmax(v[2][i], 0);
-    }
-    test_equal(t[result], HG_SHAPE(n[result]), v[result]);
-    hg_scope_end(s);
-    for (int k = 0; k < 4; k++) free(v[k]);
-}
-
-static void check_solver(const hg_conv_solver *solver)
-{
-    char why[HG_WHY];
-    for (size_t i = 0; i < sizeof problems / sizeof *problems; i++) {
-        for (int direction = 0; direction < 3; direction++) {
-            hg_conv_problem p;
-            ck_assert_hg(hg_conv_parse(problems[i], &p));
-            p.direction = direction;
-            if (direction != HG_CONV_FORWARD) p.epilogue = 0;
-            if (solver->applicable(&p, test_device(), why)) check_direction(&p, solver->name);
-        }
-    }
-}
-
 START_TEST(direct_convolution)
 {
-    check_solver(&hg_conv_direct);
+    SMOKE_CONVOLUTIONS(hg_conv_direct, problems, 0);
 }
 END_TEST
 
 START_TEST(implicit_gemm_convolution)
 {
-    check_solver(&hg_conv_implicit_gemm);
+    SMOKE_CONVOLUTIONS(hg_conv_implicit_gemm, problems, 0);
 }
 END_TEST
 

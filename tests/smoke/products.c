@@ -96,7 +96,15 @@ START_TEST(convolution_by_columns)
 }
 END_TEST
 
+/* Tiles of 4 x 4 outputs, cut short at the edges. */
+START_TEST(winograd_convolution)
+{
+    static const char *const problems[] = {"fwd 2x8x9x8 9x3x3 p1x1 bias relu", "fwd 1x9x6x5 8x3x3"};
+    SMOKE_CONVOLUTIONS(hg_conv_winograd, problems, 2e-6);
+}
+END_TEST
+
 Suite *products_suite(void)
 {
-    return TEST_SUITE("products", matrix_product, linear, convolution_by_columns);
+    return TEST_SUITE("products", matrix_product, linear, convolution_by_columns, winograd_convolution);
 }
