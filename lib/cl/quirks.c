@@ -21,6 +21,9 @@ static const struct {
     /* CLBlast 1.5.3 has GEMMK=1 with MWG != NWG for Intel GPUs: wrong results.
      * source: CLBlast issues 340, 533, 542, fixed in 1.6.3 */
     {"Intel", "Graphics", HG_QUIRK_CLBLAST_INTEL_GEMMK1, "clblast-gemmk1", NULL},
+    /* llvmpipe makes a coroutine of each kernel, which LLVM 15 takes quadratic time for: five minutes of winograd.cl.
+     * source: measured with Mesa 22.3.6; samples of it are in llvm::coro::buildCoroutineFrame */
+    {"rusticl", "llvmpipe", HG_QUIRK_SLOW_LONG_KERNELS, "slow-long-kernels", NULL},
     /* Mesa's first OpenCL driver, abandoned for rusticl: no fp32 image-free path that passes its own tests.
      * source: Mesa's release notes 24.x, CLBlast issue 387 */
     {"Clover", "", HG_QUIRK_SKIP, "clover", "Mesa's Clover computes wrong results (CLBlast issue 387); use rusticl"},

@@ -63,8 +63,9 @@ static bool is_pair(const int64_t v[2], int64_t expected, const char *name, char
 static bool winograd_applicable(const hg_conv_problem *p, const hg_device *dev, char why[HG_WHY])
 {
     why[0] = 0;
-    (void)dev;
-    if (p->rank != 2)
+    if (hg_is_cpu(dev) && dev->quirks & HG_QUIRK_SLOW_LONG_KERNELS)
+        snprintf(why, HG_WHY, "%.40s would compile it for minutes", dev->info.name);
+    else if (p->rank != 2)
         snprintf(why, HG_WHY, "%d dimensions", (int)p->rank);
     else if (p->dtype != HG_F32)
         snprintf(why, HG_WHY, "only for float32");

@@ -67,6 +67,8 @@ START_TEST(quirks_follow_names)
     ck_assert_uint_eq(hg_quirks_of(&intel), HG_QUIRK_CLBLAST_INTEL_GEMMK1);
     hg_device_info clover = {.platform = "Clover", .name = "AMD"};
     ck_assert(hg_quirks_of(&clover) & HG_QUIRK_SKIP);
+    hg_device_info llvmpipe = {.platform = "rusticl", .name = "llvmpipe (LLVM 15.0.6, 256 bits)"};
+    ck_assert_uint_eq(hg_quirks_of(&llvmpipe), HG_QUIRK_SLOW_LONG_KERNELS);
     ck_assert_str_ne(clover.skipped, "");
     hg_device_info plain = {.platform = "AMD Accelerated Parallel Processing", .name = "gfx1030"};
     ck_assert_uint_eq(hg_quirks_of(&plain), 0);
