@@ -1,6 +1,6 @@
 /* Running a convolution: the plan, its workspace, sums of nothing, and the bias's gradient. */
 #include "base/error.h"
-#include "conv/solver.h"
+#include "conv/candidates.h"
 
 /* Whether every sum of the problem is empty, or there is none. */
 static bool is_empty(const hg_conv_problem *p)
@@ -17,10 +17,8 @@ static hg_status run_empty(hg_device *dev, const hg_conv_problem *p, const hg_co
     return hg_conv_direct.run(dev, &(hg_conv_plan){.problem = *p}, b);
 }
 
-static hg_status run_plan(hg_device *dev, const hg_conv_problem *p, const hg_conv_buffers *b)
+hg_status hg_conv_run_plan(hg_device *dev, const hg_conv_plan *plan, const hg_conv_buffers *b)
 {
-    const hg_conv_plan *plan;
-    HG_TRY(hg_conv_choose(dev, p, &plan));
     hg_conv_buffers with = *b;
     hg_block *workspace = NULL, *packed = NULL;
     hg_status status = plan->packed ? hg_conv_pack(dev, plan, &with, &packed) : HG_OK;
@@ -45,7 +43,9 @@ hg_status hg_conv_run(const hg_conv_problem *p, const hg_conv_buffers *b)
         status = hg_conv_check(p);
         if (status == HG_OK) status = run_empty(dev, p, b);
     } else {
-        status = run_plan(dev, p, b);
+        const hg_conv_plan *plan;
+        status = hg_conv_choose(dev, p, &plan);
+        if (status == HG_OK) status = hg_conv_run_plan(dev, plan, b);
     }
     hg_device_leave(dev, outermost);
     return status;

@@ -5,9 +5,8 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "base/size.h"
 #include "base/str.h"
-#include "conv/solver.h"
+#include "conv/candidates.h"
 
 enum { BUCKETS = 64 };
 
@@ -22,25 +21,6 @@ struct plans {
     struct entry *bucket[BUCKETS];
     char *forced, *workspace; /* HAPGOP_CONV, HAPGOP_WORKSPACE when the plans were made; "" if not set */
 };
-
-const hg_conv_solver *const *hg_conv_solvers(void)
-{
-    static const hg_conv_solver *const all[] = {&hg_conv_winograd, &hg_conv_implicit_gemm, &hg_conv_im2col,
-                                                &hg_conv_direct, NULL};
-    return all;
-}
-
-double hg_conv_peak(const hg_device *dev, bool f64)
-{
-    double lanes = hg_is_cpu(dev) ? 64 : 128; /* operations a unit and cycle, in f32 */
-    double clock = dev->info.clock_mhz ? dev->info.clock_mhz * 1e6 : 1e9;
-    return lanes * clock * (dev->info.units ? dev->info.units : 1) * (f64 ? 0.5 : 1);
-}
-
-double hg_conv_bandwidth(const hg_device *dev)
-{
-    return hg_is_cpu(dev) ? 20e9 : 300e9;
-}
 
 /* ---- plans kept with the device ---- */
 
@@ -104,46 +84,26 @@ static struct entry **bucket_of(struct plans *s, const hg_conv_problem *p)
 
 /* ---- the choice ---- */
 
-/* The workspace that a problem without a limit of its own gets. */
-static hg_status default_limit(const hg_device *dev, const struct plans *s, int64_t *limit)
+/* What one choice looks at. */
+typedef struct choice {
+    hg_conv_candidate *list;
+    int count;
+} choice;
+
+static const hg_conv_candidate *first_of(const choice *c, const hg_conv_solver *solver)
 {
-    uint64_t bytes = hg_is_cpu(dev) ? UINT64_C(256) << 20 : UINT64_C(1) << 30;
-    if (*s->workspace && !hg_parse_size(s->workspace, &bytes))
-        return hg_error(HG_E_ARG, "HAPGOP_WORKSPACE=%s is not a size; write bytes, or a number with K, M or G",
-                        s->workspace);
-    if (bytes > dev->info.max_allocation) bytes = dev->info.max_allocation;
-    *limit = bytes > INT64_MAX ? INT64_MAX : bytes ? (int64_t)bytes : 1;
-    return HG_OK;
+    const hg_conv_candidate *at = c->list;
+    while (at->plan.solver != solver) at++;
+    return at;
 }
 
-/* The solver's best configuration for the problem; false with a reason if there is none. */
-static bool consider(const hg_conv_solver *solver, const hg_conv_problem *p, const hg_device *dev, hg_conv_plan *best,
-                     char why[HG_WHY])
+/* The solver's candidate that can run and should be fastest; NULL if it has none. */
+static const hg_conv_candidate *fastest_of(const choice *c, const hg_conv_solver *solver)
 {
-    hg_conv_config configs[HG_CONV_CONFIGS];
-    size_t least = SIZE_MAX;
-    bool found = false;
-    if (!solver->applicable(p, dev, why)) return false;
-    int n = solver->configs(p, dev, configs, HG_CONV_CONFIGS);
-    for (int i = 0; i < n; i++) {
-        size_t packed = solver->packed ? solver->packed(p, &configs[i]) : 0;
-        size_t bytes = solver->workspace(p, &configs[i]) + packed;
-        double seconds = solver->cost(p, &configs[i], dev);
-        if (bytes < least) least = bytes;
-        if (bytes > (uint64_t)p->workspace_limit || (found && seconds >= best->seconds)) continue;
-        *best = (hg_conv_plan){*p, solver, configs[i], bytes - packed, packed, seconds};
-        found = true;
-    }
-    if (!found)
-        snprintf(why, HG_WHY, "needs %zu bytes of workspace, the limit is %lld", least, (long long)p->workspace_limit);
-    return found;
-}
-
-static const hg_conv_solver *named(const char *name, size_t length)
-{
-    for (const hg_conv_solver *const *s = hg_conv_solvers(); *s; s++)
-        if (strlen((*s)->name) == length && !strncmp((*s)->name, name, length)) return *s;
-    return NULL;
+    const hg_conv_candidate *first = first_of(c, solver);
+    int n = 0;
+    while (first + n < c->list + c->count && first[n].plan.solver == solver) n++;
+    return hg_conv_fastest(first, n);
 }
 
 static hg_status unknown(const char *name, size_t length)
@@ -154,54 +114,65 @@ static hg_status unknown(const char *name, size_t length)
     return hg_error(HG_E_ARG, "conv: no solver is called \"%.*s\"; there are %s", (int)length, name, list);
 }
 
-/* The first applicable solver of a list "name,name". */
-static hg_status choose_named(const char *list, const hg_conv_problem *p, const hg_device *dev, hg_conv_plan *plan)
+/* The first solver of a list "name,name" that can do it. */
+static hg_status choose_named(const choice *c, const char *names, const hg_conv_candidate **chosen)
 {
-    char key[HG_CONV_KEY], why[HG_WHY], reasons[512] = "";
-    for (const char *at = list; *at;) {
+    char key[HG_CONV_KEY], reasons[512] = "";
+    for (const char *at = names; *at;) {
         size_t length = strcspn(at, ",");
-        const hg_conv_solver *solver = named(at, length);
+        const hg_conv_solver *solver = hg_conv_solver_named(at, length);
         if (!solver) return unknown(at, length);
-        if (consider(solver, p, dev, plan, why)) return HG_OK;
+        *chosen = fastest_of(c, solver);
+        if (*chosen) return HG_OK;
         snprintf(reasons + strlen(reasons), sizeof reasons - strlen(reasons), "%s%s: %s", *reasons ? "; " : "",
-                 solver->name, why);
+                 solver->name, first_of(c, solver)->why);
         at += length + (at[length] == ',');
     }
-    return hg_error(HG_E_UNSUPPORTED, "conv: %s refused (%s)", hg_conv_key(p, key), reasons);
+    return hg_error(HG_E_UNSUPPORTED, "conv: %s refused (%s)", hg_conv_key(&c->list->plan.problem, key), reasons);
 }
 
-/* The applicable solver that should be fastest. What it was compared with goes to the log. */
-static hg_status choose_fastest(const hg_conv_problem *p, const hg_device *dev, hg_conv_plan *plan)
+/* What was there to choose from, to the log. */
+static void log_candidates(const choice *c)
 {
-    char key[HG_CONV_KEY], why[HG_WHY];
-    hg_str others = {0};
-    hg_conv_plan one;
-    plan->solver = NULL;
-    for (const hg_conv_solver *const *s = hg_conv_solvers(); *s; s++) {
-        if (!consider(*s, p, dev, &one, why)) {
-            hg_str_add(&others, "; %s: %s", (*s)->name, why);
-            continue;
-        }
-        hg_str_add(&others, "; %s: %.3f ms expected", (*s)->name, 1e3 * one.seconds);
-        if (!plan->solver || one.seconds < plan->seconds) *plan = one;
+    char key[HG_CONV_KEY];
+    hg_str text = {0};
+    for (int i = 0; i < c->count; i++) {
+        const hg_conv_plan *plan = &c->list[i].plan;
+        if (*c->list[i].why)
+            hg_str_add(&text, "; %s: %s", plan->solver->name, c->list[i].why);
+        else
+            hg_str_add(&text, "; %s: %.3f ms expected", plan->solver->name, 1e3 * plan->seconds);
     }
-    if (hg_log_wanted("conv") && others.text) hg_log_message("conv", "%s%s", hg_conv_key(p, key), others.text);
-    hg_str_free(&others);
-    return plan->solver ? HG_OK : hg_error(HG_E_UNSUPPORTED, "conv: no solver for %s", hg_conv_key(p, key));
+    if (text.text) hg_log_message("conv", "%s%s", hg_conv_key(&c->list->plan.problem, key), text.text);
+    hg_str_free(&text);
+}
+
+static hg_status choose(const choice *c, const char *forced, const hg_conv_candidate **chosen)
+{
+    char key[HG_CONV_KEY];
+    if (*forced) return choose_named(c, forced, chosen);
+    if (hg_log_wanted("conv")) log_candidates(c);
+    *chosen = hg_conv_fastest(c->list, c->count);
+    if (*chosen) return HG_OK;
+    return hg_error(HG_E_UNSUPPORTED, "conv: no solver for %s", hg_conv_key(&c->list->plan.problem, key));
 }
 
 static hg_status make_plan(hg_device *dev, const struct plans *s, const hg_conv_problem *asked, hg_conv_plan *plan)
 {
-    hg_conv_problem p = *asked;
+    const char *forced = *asked->solver ? asked->solver : s->forced;
+    const hg_conv_candidate *chosen;
     char key[HG_CONV_KEY];
-    HG_TRY(hg_conv_check(&p));
-    if (!p.workspace_limit) HG_TRY(default_limit(dev, s, &p.workspace_limit));
-    const char *forced = *p.solver ? p.solver : s->forced;
-    HG_TRY(*forced ? choose_named(forced, &p, dev, plan) : choose_fastest(&p, dev, plan));
-    if (hg_log_wanted("conv"))
-        hg_log_message("conv", "%s -> %s%s, workspace %zu bytes", hg_conv_key(asked, key), plan->solver->name,
-                       *forced ? " (forced)" : "", plan->workspace + plan->packed);
-    return HG_OK;
+    choice c;
+    HG_TRY(hg_conv_candidates(dev, asked, &c.list, &c.count));
+    hg_status status = choose(&c, forced, &chosen);
+    if (status == HG_OK) {
+        *plan = chosen->plan;
+        if (hg_log_wanted("conv"))
+            hg_log_message("conv", "%s -> %s%s, workspace %zu bytes", hg_conv_key(asked, key), plan->solver->name,
+                           *forced ? " (forced)" : "", plan->workspace + plan->packed);
+    }
+    free(c.list);
+    return status;
 }
 
 hg_status hg_conv_choose(hg_device *dev, const hg_conv_problem *p, const hg_conv_plan **plan)
