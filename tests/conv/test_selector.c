@@ -83,10 +83,22 @@ START_TEST(winograd_says_what_it_cannot_do)
 }
 END_TEST
 
+START_TEST(products_without_columns_are_for_kernels_of_1)
+{
+    refused("fwd 2x8x9x9 8x1x3", "gemm-1x1", HG_E_UNSUPPORTED, "gemm-1x1: kernel of 3 in dimension 1)");
+    ck_assert_int_eq((int)choose("fwd 50x8x12x12 16x1x1", "gemm-1x1")->workspace, 0);
+    ck_assert_int_eq((int)choose("bwd-data 50x8x12x12 16x1x1 w1", "gemm-1x1")->workspace, 0);
+    ck_assert_int_eq((int)choose("bwd-weights 50x8x12x12 16x1x1 w1", "gemm-1x1")->workspace, 0);
+    ck_assert_str_eq(chosen("fwd 8x64x56x56 256x1x1", ""), "gemm-1x1");
+    ck_assert_str_eq(chosen("bwd-data 8x64x56x56 256x1x1", ""), "gemm-1x1");
+    ck_assert_str_eq(chosen("bwd-data 8x256x14x14 512x1x1 s2x2", ""), "gemm-1x1");
+}
+END_TEST
+
 START_TEST(an_unknown_solver_is_named_with_those_there_are)
 {
     refused("fwd 1x1x8x8 1x3x3", "magic", HG_E_ARG,
-            "no solver is called \"magic\"; there are winograd-f4x4, implicit-gemm, im2col-gemm, direct");
+            "no solver is called \"magic\"; there are winograd-f4x4, gemm-1x1, implicit-gemm, im2col-gemm, direct");
     refused("fwd 1x1x8x8 1x3x3", "magic,direct", HG_E_ARG, "\"magic\"");
 }
 END_TEST
@@ -242,7 +254,7 @@ Suite *selector_suite(void)
     return TEST_SUITE(
         "selector", a_problem_is_given_to_the_solver_it_names,
         a_refusal_has_the_reason_of_each_solver_and_the_next_one_is_tried, winograd_says_what_it_cannot_do,
-        an_unknown_solver_is_named_with_those_there_are, the_environment_chooses_where_the_problem_does_not,
+        products_without_columns_are_for_kernels_of_1, an_unknown_solver_is_named_with_those_there_are, the_environment_chooses_where_the_problem_does_not,
         the_expected_time_chooses_where_nobody_does,
         convolutions_of_3_by_3_with_many_channels_are_given_to_winograd_on_a_cpu,
         chunks_of_the_batch_keep_to_the_workspace, the_workspace_of_all_problems_is_limited_by_the_environment,

@@ -104,7 +104,15 @@ START_TEST(winograd_convolution)
 }
 END_TEST
 
+START_TEST(convolution_by_kernels_of_1)
+{
+    static const char *const problems[] = {"fwd 2x3x8x8 5x1x1 bias relu", "fwd 2x4x9x8 6x1x1 s2x2 p1x0 g2"};
+    SMOKE_CONVOLUTIONS(hg_conv_gemm_1x1, problems, 0);
+}
+END_TEST
+
 Suite *products_suite(void)
 {
-    return TEST_SUITE("products", matrix_product, linear, convolution_by_columns, winograd_convolution);
+    return TEST_SUITE("products", matrix_product, linear, convolution_by_columns, winograd_convolution,
+                      convolution_by_kernels_of_1);
 }
