@@ -15,8 +15,8 @@ static hg_module *make_layers(void)
     hg_conv_options padded = HG_CONV_DEFAULTS, grouped = HG_CONV_DEFAULTS, wide = HG_CONV_DEFAULTS,
                     same = HG_CONV_DEFAULTS;
     padded.padding[0] = 1;
-    grouped = (hg_conv_options){{2}, {0}, {3}, 2, false};
-    wide = (hg_conv_options){{1, 2}, {3, HG_NO_PADDING}, {2}, 4, false};
+    grouped = (hg_conv_options){{2}, {0}, {3}, 2, false, 0};
+    wide = (hg_conv_options){{1, 2}, {3, HG_NO_PADDING}, {2}, 4, false, 0};
     same.same = true;
     hg_pool_options tall = {{3, 2}, {2, 1}, {1, 1}, {1, 2}, true, true, 0},
                     near = {{3, 3}, {1, 1}, {1, 1}, {1, 1}, false, true, 0};
@@ -330,9 +330,9 @@ START_TEST(constructors_refuse_what_makes_no_layer)
     refused(hg_conv2d_module(d, 4, 3, 3, 3, &o, true), "out_channels must be divisible by groups");
     o.groups = 0;
     refused(hg_conv1d_module(d, 4, 3, 3, &o, true), "groups must be a positive integer");
-    o = (hg_conv_options){{2, 2}, {0}, {1, 1}, 1, true};
+    o = (hg_conv_options){{2, 2}, {0}, {1, 1}, 1, true, 0};
     refused(hg_conv2d_module(d, 4, 3, 3, 3, &o, true), "padding='same' is not supported for strided convolutions");
-    o = (hg_conv_options){{1}, {0}, {-1}, 1, false};
+    o = (hg_conv_options){{1}, {0}, {-1}, 1, false, 0};
     refused(hg_conv2d_module(d, 4, 3, 3, 3, &o, true), "dilation must be at least 1, got -1");
     refused(hg_conv2d_module(d, 4, 3, 3, 0, NULL, true), "kernel size must be at least 1, got 0");
     p.padding[1] = 2;

@@ -10,6 +10,8 @@ int main(void)
         cat_suite(),
         compare_suite(),
         conv_suite(),
+        conv_fused_suite(),
+        conv_transpose_suite(),
         cumsum_suite(),
         dropout_suite(),
         extreme_suite(),

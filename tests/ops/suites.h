@@ -10,6 +10,8 @@ Suite *binary_suite(void);
 Suite *cat_suite(void);
 Suite *compare_suite(void);
 Suite *conv_suite(void);
+Suite *conv_fused_suite(void);
+Suite *conv_transpose_suite(void);
 Suite *cumsum_suite(void);
 Suite *dropout_suite(void);
 Suite *extreme_suite(void);

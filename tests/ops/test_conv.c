@@ -1,70 +1,91 @@
-/* conv1d and conv2d: PyTorch's values, shapes, options, layouts, gradients and error texts. What the solvers compute is
- * tested in tests/conv. */
+/* conv1d, conv2d and conv3d: PyTorch's values, shapes, options, layouts, gradients and error texts. What the solvers
+ * compute is tested in tests/conv. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "conv_golden.h"
 #include "conv_reference.h"
-#include "suites.h"
 
-/* The operands of tests/oracle/conv.py. */
-static double *numbers(int64_t n, int step)
+static hg_tensor *zeros(hg_shape shape)
 {
-    double *v = malloc(sizeof *v * (size_t)(n + 1));
-    ck_assert_ptr_nonnull(v);
-    for (int64_t i = 0; i < n; i++) v[i] = (double)((i * step + step) % 11 - 5);
-    return v;
+    return hg_zeros(test_device(), HG_F32, shape);
 }
 
-static hg_tensor *leaf(hg_shape shape, int step)
+static hg_tensor *in_1d(hg_tensor *x, hg_tensor *w, hg_tensor *b, const void *o)
 {
-    double *v = numbers(test_numel(shape), step);
-    hg_tensor *t = test_tensor(HG_F32, shape, v);
-    free(v);
-    ck_assert_hg(hg_set_requires_grad(t, true));
-    return t;
+    return hg_conv1d(x, w, b, o);
 }
 
-typedef hg_tensor *(*conv_fn)(hg_tensor *, hg_tensor *, hg_tensor *, const hg_conv_options *);
+static hg_tensor *in_2d(hg_tensor *x, hg_tensor *w, hg_tensor *b, const void *o)
+{
+    return hg_conv2d(x, w, b, o);
+}
+
+static hg_tensor *in_3d(hg_tensor *x, hg_tensor *w, hg_tensor *b, const void *o)
+{
+    return hg_conv3d(x, w, b, o);
+}
 
 static void golden(const char *name, conv_fn fn, hg_shape input, hg_shape kernel, const hg_conv_options *o,
                    hg_shape output)
 {
-    hg_scope *s = hg_scope_begin(test_device());
-    hg_tensor *x = leaf(input, 7), *w = leaf(kernel, 3), *b = leaf(HG_SHAPE(kernel.size[0]), 5), *y = fn(x, w, b, o);
-    ck_assert_hg_ok(y);
-    double *dy = numbers(hg_numel(y), 4), *all = test_golden_values(name, NULL), *at = all;
-    test_equal(y, output, at);
-    ck_assert_hg(hg_backward_with(y, test_tensor(HG_F32, output, dy), false));
-    at += test_numel(output);
-    test_equal(hg_grad(x), input, at);
-    at += test_numel(input);
-    test_equal(hg_grad(w), kernel, at);
-    at += test_numel(kernel);
-    test_equal(hg_grad(b), HG_SHAPE(kernel.size[0]), at);
-    free(all);
-    free(dy);
-    hg_scope_end(s);
+    conv_golden(name, fn, input, kernel, kernel.size[0], o, output);
 }
 
 START_TEST(values_and_gradients_are_those_of_pytorch)
 {
     hg_conv_options o = HG_CONV_DEFAULTS;
-    golden("conv/unbatched", hg_conv2d, HG_SHAPE(2, 5, 5), HG_SHAPE(3, 2, 3, 3), NULL, HG_SHAPE(3, 3, 3));
+    golden("unbatched", in_2d, HG_SHAPE(2, 5, 5), HG_SHAPE(3, 2, 3, 3), NULL, HG_SHAPE(3, 3, 3));
     o.stride[0] = 2;
     o.padding[0] = 1;
     o.padding[1] = 2;
-    golden("conv/strided", hg_conv2d, HG_SHAPE(2, 3, 7, 6), HG_SHAPE(4, 3, 3, 2), &o, HG_SHAPE(2, 4, 4, 9));
+    golden("strided", in_2d, HG_SHAPE(2, 3, 7, 6), HG_SHAPE(4, 3, 3, 2), &o, HG_SHAPE(2, 4, 4, 9));
     o.padding[1] = 0;
-    golden("conv/one_dimension", hg_conv1d, HG_SHAPE(3, 4, 12), HG_SHAPE(6, 4, 3), &o, HG_SHAPE(3, 6, 6));
+    golden("one_dimension", in_1d, HG_SHAPE(3, 4, 12), HG_SHAPE(6, 4, 3), &o, HG_SHAPE(3, 6, 6));
     o = HG_CONV_DEFAULTS;
     o.groups = 2;
     o.dilation[1] = 2;
     o.padding[0] = 2;
-    golden("conv/grouped", hg_conv2d, HG_SHAPE(2, 4, 6, 6), HG_SHAPE(6, 2, 3, 3), &o, HG_SHAPE(2, 6, 8, 6));
+    golden("grouped", in_2d, HG_SHAPE(2, 4, 6, 6), HG_SHAPE(6, 2, 3, 3), &o, HG_SHAPE(2, 6, 8, 6));
     o = HG_CONV_DEFAULTS;
     o.same = true;
-    golden("conv/same", hg_conv2d, HG_SHAPE(1, 2, 5, 6), HG_SHAPE(3, 2, 2, 4), &o, HG_SHAPE(1, 3, 5, 6));
+    golden("same", in_2d, HG_SHAPE(1, 2, 5, 6), HG_SHAPE(3, 2, 2, 4), &o, HG_SHAPE(1, 3, 5, 6));
+    o = (hg_conv_options){{2, 1, 2}, {0, 1, 1}, {1, 1, 1}, 1, false, HG_PAD_CONSTANT};
+    golden("three_dimensions", in_3d, HG_SHAPE(2, 2, 5, 4, 6), HG_SHAPE(3, 2, 1, 2, 3), &o, HG_SHAPE(2, 3, 3, 5, 3));
+}
+END_TEST
+
+START_TEST(other_padding_than_zeros_is_that_of_pytorch)
+{
+    hg_conv_options o = {{2, 2}, {1, 2}, {1, 1}, 1, false, HG_PAD_REFLECT};
+    golden("reflect", in_2d, HG_SHAPE(2, 2, 4, 5), HG_SHAPE(3, 2, 3, 3), &o, HG_SHAPE(2, 3, 2, 4));
+    o = (hg_conv_options){{1, 1}, {0}, {1, 1}, 1, true, HG_PAD_CIRCULAR};
+    golden("circular_same", in_2d, HG_SHAPE(1, 2, 5, 6), HG_SHAPE(3, 2, 2, 4), &o, HG_SHAPE(1, 3, 5, 6));
+    o = (hg_conv_options){{1}, {3}, {2}, 1, false, HG_PAD_REPLICATE};
+    golden("replicate", in_1d, HG_SHAPE(2, 3, 5), HG_SHAPE(4, 3, 2), &o, HG_SHAPE(2, 4, 9));
+    o = (hg_conv_options){{1, 1, 1}, {2, 1, 1}, {1, 1, 1}, 1, false, HG_PAD_CIRCULAR};
+    golden("circular_3d", in_3d, HG_SHAPE(1, 2, 3, 4, 3), HG_SHAPE(2, 2, 3, 2, 2), &o, HG_SHAPE(1, 2, 5, 5, 4));
+    hg_scope *s = hg_scope_begin(test_device());
+    o = HG_CONV_DEFAULTS;
+    o.padding_mode = HG_PAD_REFLECT;
+    hg_tensor *x = conv_leaf(HG_SHAPE(2, 5, 4), 7), *w = conv_leaf(HG_SHAPE(3, 2, 3, 3), 3);
+    double *plain = test_read(hg_conv2d(x, w, NULL, NULL));
+    test_equal(hg_conv2d(x, w, NULL, &o), HG_SHAPE(3, 3, 2), plain); /* no padding, nothing to reflect */
+    free(plain);
+    o.padding[0] = 4;
+    conv_fails(hg_conv2d(x, w, NULL, &o), HG_E_ARG,
+               "Padding size should be less than the corresponding input dimension");
+    o.padding_mode = HG_PAD_CIRCULAR;
+    o.padding[0] = 6;
+    conv_fails(hg_conv2d(x, w, NULL, &o), HG_E_ARG, "Padding value causes wrapping around more than once");
+    o.padding_mode = 9;
+    conv_fails(hg_conv2d(x, w, NULL, &o), HG_E_ARG,
+               "padding_mode must be zeros (HG_PAD_CONSTANT), reflect, replicate or");
+    o.padding_mode = HG_PAD_REPLICATE;
+    o.padding[0] = 1;
+    conv_has_shape(hg_conv2d(zeros(HG_SHAPE(0, 2, 5, 4)), w, NULL, &o), HG_SHAPE(0, 3, 5, 4));
+    hg_scope_end(s);
 }
 END_TEST
 
@@ -82,39 +103,26 @@ START_TEST(it_is_a_cross_correlation_over_all_channels)
 }
 END_TEST
 
-static hg_tensor *zeros(hg_shape shape)
-{
-    return hg_zeros(test_device(), HG_F32, shape);
-}
-
-static void has_shape(hg_tensor *t, hg_shape shape)
-{
-    ck_assert_hg_ok(t);
-    hg_shape got = hg_tensor_shape(t);
-    ck_assert_int_eq(got.ndim, shape.ndim);
-    for (int d = 0; d < shape.ndim; d++) ck_assert_int_eq(got.size[d], shape.size[d]);
-}
-
 START_TEST(options_of_a_later_place_follow_the_first_where_they_are_0)
 {
     hg_scope *s = hg_scope_begin(test_device());
     hg_conv_options o = HG_CONV_DEFAULTS;
     hg_tensor *x = zeros(HG_SHAPE(1, 1, 20, 20)), *w = zeros(HG_SHAPE(1, 1, 3, 3));
     o.padding[0] = 3;
-    has_shape(hg_conv2d(x, w, NULL, &o), HG_SHAPE(1, 1, 24, 24));
+    conv_has_shape(hg_conv2d(x, w, NULL, &o), HG_SHAPE(1, 1, 24, 24));
     o.padding[1] = 1;
-    has_shape(hg_conv2d(x, w, NULL, &o), HG_SHAPE(1, 1, 24, 20));
+    conv_has_shape(hg_conv2d(x, w, NULL, &o), HG_SHAPE(1, 1, 24, 20));
     o.padding[1] = HG_NO_PADDING;
-    has_shape(hg_conv2d(x, w, NULL, &o), HG_SHAPE(1, 1, 24, 18));
+    conv_has_shape(hg_conv2d(x, w, NULL, &o), HG_SHAPE(1, 1, 24, 18));
     o = HG_CONV_DEFAULTS;
     o.stride[0] = 2;
-    has_shape(hg_conv2d(x, w, NULL, &o), HG_SHAPE(1, 1, 9, 18));
+    conv_has_shape(hg_conv2d(x, w, NULL, &o), HG_SHAPE(1, 1, 9, 18));
     o.stride[1] = 0;
-    has_shape(hg_conv2d(x, w, NULL, &o), HG_SHAPE(1, 1, 9, 9));
+    conv_has_shape(hg_conv2d(x, w, NULL, &o), HG_SHAPE(1, 1, 9, 9));
     o = HG_CONV_DEFAULTS;
     o.dilation[0] = 4;
     o.dilation[1] = 0;
-    has_shape(hg_conv2d(x, w, NULL, &o), HG_SHAPE(1, 1, 12, 12));
+    conv_has_shape(hg_conv2d(x, w, NULL, &o), HG_SHAPE(1, 1, 12, 12));
     hg_scope_end(s);
 }
 END_TEST
@@ -122,12 +130,13 @@ END_TEST
 START_TEST(an_empty_batch_has_a_result_and_gradients)
 {
     hg_scope *s = hg_scope_begin(test_device());
-    hg_tensor *x = leaf(HG_SHAPE(0, 3, 8, 8), 1), *w = leaf(HG_SHAPE(4, 3, 3, 3), 1), *b = leaf(HG_SHAPE(4), 1);
+    hg_tensor *x = conv_leaf(HG_SHAPE(0, 3, 8, 8), 1), *w = conv_leaf(HG_SHAPE(4, 3, 3, 3), 1),
+              *b = conv_leaf(HG_SHAPE(4), 1);
     hg_tensor *y = hg_conv2d(x, w, b, NULL);
-    has_shape(y, HG_SHAPE(0, 4, 6, 6));
+    conv_has_shape(y, HG_SHAPE(0, 4, 6, 6));
     ck_assert_hg(hg_backward_with(y, zeros(HG_SHAPE(0, 4, 6, 6)), false));
     double none[108] = {0};
-    has_shape(hg_grad(x), HG_SHAPE(0, 3, 8, 8));
+    conv_has_shape(hg_grad(x), HG_SHAPE(0, 3, 8, 8));
     test_equal(hg_grad(w), HG_SHAPE(4, 3, 3, 3), none);
     test_equal(hg_grad(b), HG_SHAPE(4), none);
     hg_scope_end(s);
@@ -208,18 +217,16 @@ static hg_tensor *with_options(hg_tensor **in, int n, void *user)
     return hg_conv2d(in[0], in[1], n > 2 ? in[2] : NULL, user);
 }
 
+static hg_tensor *in_three_dimensions(hg_tensor **in, int n, void *user)
+{
+    (void)n;
+    return hg_conv3d(in[0], in[1], in[2], user);
+}
+
 static hg_tensor *in_one_dimension(hg_tensor **in, int n, void *user)
 {
     (void)n;
     return hg_conv1d(in[0], in[1], in[2], user);
-}
-
-static hg_tensor *random_f64(hg_shape shape)
-{
-    double *v = test_values(test_numel(shape));
-    hg_tensor *t = test_tensor(HG_F64, shape, v);
-    free(v);
-    return t;
 }
 
 static uint64_t in_use(void)
@@ -268,19 +275,32 @@ START_TEST(gradients_agree_with_differences)
     if (!test_has_f64()) return;
     hg_scope *s = hg_scope_begin(test_device());
     hg_conv_options o = HG_CONV_DEFAULTS;
-    hg_tensor *in[] = {random_f64(HG_SHAPE(2, 2, 5, 4)), random_f64(HG_SHAPE(3, 2, 3, 2)), random_f64(HG_SHAPE(3))};
+    hg_tensor *in[] = {conv_random_f64(HG_SHAPE(2, 2, 5, 4)), conv_random_f64(HG_SHAPE(3, 2, 3, 2)),
+                       conv_random_f64(HG_SHAPE(3))};
     o.stride[0] = 2;
     o.padding[0] = 1;
     test_gradient(with_options, in, 3, &o);
-    hg_tensor *grouped[] = {random_f64(HG_SHAPE(1, 4, 5, 6)), random_f64(HG_SHAPE(2, 2, 2, 2))};
+    hg_tensor *grouped[] = {conv_random_f64(HG_SHAPE(1, 4, 5, 6)), conv_random_f64(HG_SHAPE(2, 2, 2, 2))};
     o = HG_CONV_DEFAULTS;
     o.groups = 2;
     o.same = true;
     test_gradient(with_options, grouped, 2, &o);
-    hg_tensor *line[] = {random_f64(HG_SHAPE(2, 7)), random_f64(HG_SHAPE(3, 2, 3)), random_f64(HG_SHAPE(3))};
+    hg_tensor *line[] = {conv_random_f64(HG_SHAPE(2, 7)), conv_random_f64(HG_SHAPE(3, 2, 3)),
+                         conv_random_f64(HG_SHAPE(3))};
     o = HG_CONV_DEFAULTS;
     o.padding[0] = 1;
     test_gradient(in_one_dimension, line, 3, &o);
+    hg_tensor *cube[] = {conv_random_f64(HG_SHAPE(1, 2, 3, 4, 3)), conv_random_f64(HG_SHAPE(2, 2, 2, 2, 2)),
+                         conv_random_f64(HG_SHAPE(2))};
+    o.stride[1] = 2;
+    test_gradient(in_three_dimensions, cube, 3, &o);
+    o.padding_mode = HG_PAD_REFLECT;
+    test_gradient(in_one_dimension, line, 3, &o);
+    hg_tensor *plane[] = {in[0], in[1], in[2]};
+    o = HG_CONV_DEFAULTS;
+    o.same = true;
+    o.padding_mode = HG_PAD_REPLICATE;
+    test_gradient(with_options, plane, 3, &o);
     hg_scope_end(s);
 }
 END_TEST
@@ -289,7 +309,7 @@ END_TEST
 START_TEST(only_wanted_gradients_are_computed_and_only_their_operands_kept)
 {
     hg_scope *s = hg_scope_begin(test_device());
-    hg_tensor *x = leaf(HG_SHAPE(1, 2, 5, 5), 7), *w = leaf(HG_SHAPE(3, 2, 3, 3), 3);
+    hg_tensor *x = conv_leaf(HG_SHAPE(1, 2, 5, 5), 7), *w = conv_leaf(HG_SHAPE(3, 2, 3, 3), 3);
     ck_assert_hg(hg_set_requires_grad(w, false));
     hg_tensor *y = hg_conv2d(x, w, NULL, NULL);
     ck_assert_hg(hg_fill_(hg_detach(x), 0));
@@ -306,47 +326,50 @@ START_TEST(only_wanted_gradients_are_computed_and_only_their_operands_kept)
 }
 END_TEST
 
-static void fails(hg_tensor *y, hg_status code, const char *part)
-{
-    ck_assert(!hg_ok(y));
-    test_error(code, part);
-}
-
 START_TEST(wrong_shapes_are_refused_in_the_words_of_pytorch)
 {
     hg_scope *s = hg_scope_begin(test_device());
     hg_conv_options o = HG_CONV_DEFAULTS;
     hg_tensor *x = zeros(HG_SHAPE(1, 3, 8, 8)), *w = zeros(HG_SHAPE(4, 3, 3, 3));
-    fails(hg_conv2d(zeros(HG_SHAPE(1, 2, 8, 8)), w, NULL, NULL), HG_E_SHAPE,
-          "conv2d: Given groups=1, weight of size [4, 3, 3, 3], expected input[1, 2, 8, 8] to have 3 channels, but got "
-          "2 channels instead");
-    fails(hg_conv2d(zeros(HG_SHAPE(3, 3)), w, NULL, NULL), HG_E_SHAPE,
-          "Expected 3D (unbatched) or 4D (batched) input to conv2d, but got input of size: [3, 3]");
-    fails(hg_conv1d(zeros(HG_SHAPE(3)), zeros(HG_SHAPE(4, 3, 3)), NULL, NULL), HG_E_SHAPE,
-          "Expected 2D (unbatched) or 3D (batched) input to conv1d, but got input of size: [3]");
-    fails(hg_conv2d(x, zeros(HG_SHAPE(4, 3, 3)), NULL, NULL), HG_E_SHAPE, "Expected 4D weight");
-    fails(hg_conv2d(x, w, zeros(HG_SHAPE(5)), NULL), HG_E_SHAPE,
-          "Given weight of size [4, 3, 3, 3], expected bias to be 1-dimensional with 4 elements, but got bias of size "
-          "[5] instead");
-    fails(hg_conv2d(x, w, zeros(HG_SHAPE(4, 1)), NULL), HG_E_SHAPE, "bias of size [4, 1] instead");
-    fails(hg_conv2d(zeros(HG_SHAPE(3, 2, 2)), w, NULL, NULL), HG_E_SHAPE,
-          "Calculated padded input size per channel: (2 x 2). Kernel size: (3 x 3). Kernel size can't be greater than "
-          "actual input size");
-    fails(hg_conv1d(zeros(HG_SHAPE(2, 2)), zeros(HG_SHAPE(4, 2, 3)), NULL, NULL), HG_E_SHAPE,
-          "per channel: (2). Kernel size: (3).");
-    fails(hg_conv2d(x, zeros(HG_SHAPE(4, 3, 0, 3)), NULL, NULL), HG_E_SHAPE, "kernel size should be greater than zero");
-    fails(hg_conv2d(x, zeros(HG_SHAPE(0, 3, 3, 3)), NULL, NULL), HG_E_SHAPE,
-          "expected weight to be at least 1 at dimension 0");
+    conv_fails(
+        hg_conv2d(zeros(HG_SHAPE(1, 2, 8, 8)), w, NULL, NULL), HG_E_SHAPE,
+        "conv2d: Given groups=1, weight of size [4, 3, 3, 3], expected input[1, 2, 8, 8] to have 3 channels, but got "
+        "2 channels instead");
+    conv_fails(hg_conv2d(zeros(HG_SHAPE(3, 3)), w, NULL, NULL), HG_E_SHAPE,
+               "Expected 3D (unbatched) or 4D (batched) input to conv2d, but got input of size: [3, 3]");
+    conv_fails(hg_conv1d(zeros(HG_SHAPE(3)), zeros(HG_SHAPE(4, 3, 3)), NULL, NULL), HG_E_SHAPE,
+               "Expected 2D (unbatched) or 3D (batched) input to conv1d, but got input of size: [3]");
+    conv_fails(hg_conv2d(x, zeros(HG_SHAPE(4, 3, 3)), NULL, NULL), HG_E_SHAPE, "Expected 4D weight");
+    conv_fails(hg_conv3d(x, zeros(HG_SHAPE(4, 2, 3, 3, 3)), NULL, NULL), HG_E_SHAPE,
+               "Given groups=1, weight of size [4, 2, 3, 3, 3], expected input[1, 3, 8, 8] to have 2 channels");
+    conv_fails(hg_conv3d(zeros(HG_SHAPE(3, 3, 3)), zeros(HG_SHAPE(4, 3, 3, 3, 3)), NULL, NULL), HG_E_SHAPE,
+               "Expected 4D (unbatched) or 5D (batched) input to conv3d, but got input of size: [3, 3, 3]");
+    conv_fails(
+        hg_conv2d(x, w, zeros(HG_SHAPE(5)), NULL), HG_E_SHAPE,
+        "Given weight of size [4, 3, 3, 3], expected bias to be 1-dimensional with 4 elements, but got bias of size "
+        "[5] instead");
+    conv_fails(hg_conv2d(x, w, zeros(HG_SHAPE(4, 1)), NULL), HG_E_SHAPE, "bias of size [4, 1] instead");
+    conv_fails(
+        hg_conv2d(zeros(HG_SHAPE(3, 2, 2)), w, NULL, NULL), HG_E_SHAPE,
+        "Calculated padded input size per channel: (2 x 2). Kernel size: (3 x 3). Kernel size can't be greater than "
+        "actual input size");
+    conv_fails(hg_conv1d(zeros(HG_SHAPE(2, 2)), zeros(HG_SHAPE(4, 2, 3)), NULL, NULL), HG_E_SHAPE,
+               "per channel: (2). Kernel size: (3).");
+    conv_fails(hg_conv2d(x, zeros(HG_SHAPE(4, 3, 0, 3)), NULL, NULL), HG_E_SHAPE,
+               "kernel size should be greater than zero");
+    conv_fails(hg_conv2d(x, zeros(HG_SHAPE(0, 3, 3, 3)), NULL, NULL), HG_E_SHAPE,
+               "expected weight to be at least 1 at dimension 0");
     o.padding[0] = 2;
-    fails(hg_conv2d(zeros(HG_SHAPE(1, 3, 0, 8)), w, NULL, &o), HG_E_SHAPE,
-          "Only zero batch or zero channel inputs are supported, but got input shape: [1, 3, 0, 8]");
+    conv_fails(hg_conv2d(zeros(HG_SHAPE(1, 3, 0, 8)), w, NULL, &o), HG_E_SHAPE,
+               "Only zero batch or zero channel inputs are supported, but got input shape: [1, 3, 0, 8]");
     o = HG_CONV_DEFAULTS;
     o.groups = 3;
-    fails(hg_conv2d(zeros(HG_SHAPE(1, 4, 8, 8)), zeros(HG_SHAPE(4, 2, 3, 3)), NULL, &o), HG_E_SHAPE,
-          "Given groups=3, expected weight to be divisible by 3 at dimension 0, but got weight of size [4, 2, 3, 3] "
-          "instead");
+    conv_fails(
+        hg_conv2d(zeros(HG_SHAPE(1, 4, 8, 8)), zeros(HG_SHAPE(4, 2, 3, 3)), NULL, &o), HG_E_SHAPE,
+        "Given groups=3, expected weight to be divisible by 3 at dimension 0, but got weight of size [4, 2, 3, 3] "
+        "instead");
     o.groups = 4;
-    fails(
+    conv_fails(
         hg_conv2d(zeros(HG_SHAPE(1, 4, 8, 8)), zeros(HG_SHAPE(2, 1, 3, 3)), NULL, &o), HG_E_SHAPE,
         "Given groups=4, expected weight to be at least 4 at dimension 0, but got weight of size [2, 1, 3, 3] instead");
     hg_scope_end(s);
@@ -355,34 +378,35 @@ END_TEST
 
 static void option_fails(hg_conv_options o, const char *part)
 {
-    fails(hg_conv2d(zeros(HG_SHAPE(1, 4, 8, 8)), zeros(HG_SHAPE(4, 4, 3, 3)), NULL, &o), HG_E_ARG, part);
+    conv_fails(hg_conv2d(zeros(HG_SHAPE(1, 4, 8, 8)), zeros(HG_SHAPE(4, 4, 3, 3)), NULL, &o), HG_E_ARG, part);
 }
 
 START_TEST(wrong_options_and_types_are_refused)
 {
     hg_scope *s = hg_scope_begin(test_device());
     hg_conv_options o = HG_CONV_DEFAULTS;
-    option_fails((hg_conv_options){{0, 0}, {0}, {1, 1}, 1, false}, "non-positive stride is not supported");
-    option_fails((hg_conv_options){{1, -1}, {0}, {1, 1}, 1, false}, "non-positive stride is not supported");
-    option_fails((hg_conv_options){{1, 1}, {-1, 0}, {1, 1}, 1, false}, "negative padding is not supported");
-    option_fails((hg_conv_options){{1, 1}, {1, -2}, {1, 1}, 1, false}, "negative padding is not supported");
-    option_fails((hg_conv_options){{1, 1}, {0}, {0, 0}, 1, false}, "dilation should be greater than zero");
-    option_fails((hg_conv_options){{1, 1}, {0}, {1, 1}, 0, false}, "non-positive groups is not supported");
-    option_fails((hg_conv_options){{2, 1}, {0}, {1, 1}, 1, true},
+    option_fails((hg_conv_options){{0, 0}, {0}, {1, 1}, 1, false, 0}, "non-positive stride is not supported");
+    option_fails((hg_conv_options){{1, -1}, {0}, {1, 1}, 1, false, 0}, "non-positive stride is not supported");
+    option_fails((hg_conv_options){{1, 1}, {-1, 0}, {1, 1}, 1, false, 0}, "negative padding is not supported");
+    option_fails((hg_conv_options){{1, 1}, {1, -2}, {1, 1}, 1, false, 0}, "negative padding is not supported");
+    option_fails((hg_conv_options){{1, 1}, {0}, {0, 0}, 1, false, 0}, "dilation should be greater than zero");
+    option_fails((hg_conv_options){{1, 1}, {0}, {1, 1}, 0, false, 0}, "non-positive groups is not supported");
+    option_fails((hg_conv_options){{2, 1}, {0}, {1, 1}, 1, true, 0},
                  "padding='same' is not supported for strided convolutions");
-    option_fails((hg_conv_options){{1, 1}, {INT64_MAX / 2}, {1, 1}, 1, false}, "go up to");
-    option_fails((hg_conv_options){{1, 1}, {0}, {INT64_MAX / 2, 1}, 1, false}, "go up to");
+    option_fails((hg_conv_options){{1, 1}, {INT64_MAX / 2}, {1, 1}, 1, false, 0}, "go up to");
+    option_fails((hg_conv_options){{1, 1}, {0}, {INT64_MAX / 2, 1}, 1, false, 0}, "go up to");
     hg_tensor *x = zeros(HG_SHAPE(1, 3, 8, 8)), *w = zeros(HG_SHAPE(4, 3, 3, 3));
-    fails(hg_conv2d(hg_cast(x, HG_I32), hg_cast(w, HG_I32), NULL, NULL), HG_E_DTYPE, "float32 or float64 is needed");
-    fails(hg_conv2d(x, hg_cast(w, HG_I32), NULL, NULL), HG_E_DTYPE,
-          "Input type (float32) and weight type (int32) should be the same");
-    fails(hg_conv2d(x, w, hg_cast(zeros(HG_SHAPE(4)), HG_I64), NULL), HG_E_DTYPE, "bias type (int64)");
-    fails(hg_conv2d(x, NULL, NULL, &o), HG_E_ARG, "NULL");
+    conv_fails(hg_conv2d(hg_cast(x, HG_I32), hg_cast(w, HG_I32), NULL, NULL), HG_E_DTYPE,
+               "float32 or float64 is needed");
+    conv_fails(hg_conv2d(x, hg_cast(w, HG_I32), NULL, NULL), HG_E_DTYPE,
+               "Input type (float32) and weight type (int32) should be the same");
+    conv_fails(hg_conv2d(x, w, hg_cast(zeros(HG_SHAPE(4)), HG_I64), NULL), HG_E_DTYPE, "bias type (int64)");
+    conv_fails(hg_conv2d(x, NULL, NULL, &o), HG_E_ARG, "NULL");
     hg_tensor *bad = hg_reshape(x, HG_SHAPE(7));
     ck_assert(!hg_ok(hg_conv2d(x, w, bad, NULL)));
     ck_assert(!hg_ok(hg_conv2d(bad, w, NULL, NULL)));
     test_error(HG_E_SHAPE, "reshape:");
-    has_shape(hg_conv2d(x, w, NULL, NULL), HG_SHAPE(1, 4, 6, 6));
+    conv_has_shape(hg_conv2d(x, w, NULL, NULL), HG_SHAPE(1, 4, 6, 6));
     hg_scope_end(s);
 }
 END_TEST
@@ -405,12 +429,12 @@ END_TEST
 
 Suite *conv_suite(void)
 {
-    return TEST_SUITE("conv", values_and_gradients_are_those_of_pytorch, it_is_a_cross_correlation_over_all_channels,
+    return TEST_SUITE("conv", values_and_gradients_are_those_of_pytorch, other_padding_than_zeros_is_that_of_pytorch,
+                      it_is_a_cross_correlation_over_all_channels,
                       options_of_a_later_place_follow_the_first_where_they_are_0,
                       an_empty_batch_has_a_result_and_gradients, any_layout_of_the_operands_and_of_the_gradient_will_do,
-                      winograd_is_within_its_error_in_all_directions,
-                      a_packed_weight_is_kept_while_the_weight_stands, gradients_agree_with_differences,
-                      only_wanted_gradients_are_computed_and_only_their_operands_kept,
+                      winograd_is_within_its_error_in_all_directions, a_packed_weight_is_kept_while_the_weight_stands,
+                      gradients_agree_with_differences, only_wanted_gradients_are_computed_and_only_their_operands_kept,
                       wrong_shapes_are_refused_in_the_words_of_pytorch, wrong_options_and_types_are_refused,
                       output_sizes_follow_the_formula);
 }

@@ -105,21 +105,45 @@ HG_API hg_tensor *hg_linear(hg_tensor *x, hg_tensor *weight, hg_tensor *bias);
 
 /* ---- Convolution -------------------------------------------------------------------------------------------------
  * Cross-correlation, as PyTorch's: y[n,o,i,j] = b[o] + sum_{c,u,v} w[o,c,u,v] x[n,c,iS-P+uD,jS-P+vD], zero padding.
- * input  N x C x H x W (or C x H x W);  weight O x C/groups x KH x KW;  bias O or NULL
+ * input  N x C x H x W (or C x H x W);  weight O x C/groups x KH x KW;  bias O or NULL; conv1d without H, conv3d with
+ *        a depth before it
  * output N x O x H' x W', H' = floor((H + 2P - D(KH - 1) - 1) / S) + 1
  * Errors: channels that do not fit, a kernel larger than the padded input, groups that do not divide. */
+typedef enum hg_pad_mode { HG_PAD_CONSTANT, HG_PAD_REFLECT, HG_PAD_REPLICATE, HG_PAD_CIRCULAR } hg_pad_mode;
 #define HG_NO_PADDING (-1)     /* in a later place of `padding`: none there, whatever the first one is */
 typedef struct hg_conv_options {
-    int64_t stride[3], padding[3], dilation[3];     /* the first 1 or 2 are used; 0 in a place means its first one's value */
+    int64_t stride[3], padding[3], dilation[3];     /* the first 1 to 3 are used; 0 in a place means its first one's value */
                                                     /* padding 3 x 0 is {3, HG_NO_PADDING} */
     int64_t groups;
     bool same;                                      /* padding='same': stride 1 only; an odd pixel goes to the end */
+    hg_pad_mode padding_mode;                       /* HG_PAD_CONSTANT: zeros; the others as in hg_pad() */
 } hg_conv_options;
-#define HG_CONV_DEFAULTS ((hg_conv_options){{1, 1, 1}, {0, 0, 0}, {1, 1, 1}, 1, false})
+#define HG_CONV_DEFAULTS ((hg_conv_options){{1, 1, 1}, {0, 0, 0}, {1, 1, 1}, 1, false, HG_PAD_CONSTANT})
 HG_API hg_tensor *hg_conv1d(hg_tensor *input, hg_tensor *weight, hg_tensor *bias, const hg_conv_options *o);
 HG_API hg_tensor *hg_conv2d(hg_tensor *input, hg_tensor *weight, hg_tensor *bias, const hg_conv_options *o);
+HG_API hg_tensor *hg_conv3d(hg_tensor *input, hg_tensor *weight, hg_tensor *bias, const hg_conv_options *o);
+/* conv2d, then + residual (the output's shape; NULL: none), then ReLU if `relu`, in one pass: nothing between is in
+ * memory. Gradients go to all four; that of ReLU is 1 where the output is above 0. */
+HG_API hg_tensor *hg_conv2d_fused(hg_tensor *input, hg_tensor *weight, hg_tensor *bias, hg_tensor *residual, bool relu,
+                                  const hg_conv_options *o);
 /* floor((size + 2 padding - dilation (kernel - 1) - 1) / stride) + 1; -1 with an error if there is no output. */
 HG_API int64_t hg_conv_output_size(int64_t size, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation);
+
+/* Transposed: how a convolution of the same weight and options gives its gradient back to its input.
+ * input  N x C x H x W (or C x H x W);  weight C x O/groups x KH x KW;  bias O or NULL
+ * output N x O x H' x W', H' = (H - 1) S - 2P + D(KH - 1) + output_padding + 1
+ * Errors: channels that do not fit, an output of no size, output padding not below stride or dilation. */
+typedef struct hg_conv_transpose_options {
+    int64_t stride[3], padding[3], output_padding[3], dilation[3];      /* places as in hg_conv_options */
+    int64_t groups;
+} hg_conv_transpose_options;
+#define HG_CONV_TRANSPOSE_DEFAULTS ((hg_conv_transpose_options){{1, 1, 1}, {0, 0, 0}, {0, 0, 0}, {1, 1, 1}, 1})
+HG_API hg_tensor *hg_conv_transpose1d(hg_tensor *input, hg_tensor *weight, hg_tensor *bias,
+                                      const hg_conv_transpose_options *o);
+HG_API hg_tensor *hg_conv_transpose2d(hg_tensor *input, hg_tensor *weight, hg_tensor *bias,
+                                      const hg_conv_transpose_options *o);
+HG_API hg_tensor *hg_conv_transpose3d(hg_tensor *input, hg_tensor *weight, hg_tensor *bias,
+                                      const hg_conv_transpose_options *o);
 
 /* ---- Pooling ------------------------------------------------------------------------------------------------------
  * input N x C x H x W (or C x H x W). stride 0 means the kernel's size. */
@@ -147,7 +171,6 @@ typedef struct hg_pads {
 /* Constant: any dims, `value` around; negative pads cut off. The others take from x, `value` does not matter: mirrored
  * without the edge, the edge itself, or the other end; of the last 1 to 3 dims, with N and C or C alone before them.
  * Any dtype. HG_E_ARG for a reflection of the whole size, or going round more than once. */
-typedef enum hg_pad_mode { HG_PAD_CONSTANT, HG_PAD_REFLECT, HG_PAD_REPLICATE, HG_PAD_CIRCULAR } hg_pad_mode;
 HG_API hg_tensor *hg_pad(hg_tensor *x, hg_pads pads, hg_pad_mode mode, double value);
 
 /* Resamples N x C x H x W to N x C x size[0] x size[1], or to floor(H scale[0]) x floor(W scale[1]): one of the two is
