@@ -1,20 +1,28 @@
 /* Random numbers from Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): four
  * 32-bit words from a counter and a key, so that element i has the same number whatever the work-group size.
- * A work-item makes whole blocks of four words (two for integers). Both device classes; f32. */
+ * A work-item makes whole blocks of four words (two for integers); bernoulli on CPUs sixteen blocks at once. f32. */
 #include "common.clh"
+
+/* Words x, y, z, w of the block whose counter is x + 2^32 y, or of as many blocks as the vector type has lanes. */
+#define PHILOX(type, x, y, z, w, seed)                                                                                 \
+    do {                                                                                                               \
+        uint k0_ = (uint)(seed), k1_ = (uint)((seed) >> 32);                                                           \
+        for (int round_ = 0; round_ < 10; round_++) {                                                                  \
+            type high0_ = mul_hi(x, (type)(0xD2511F53u)), high1_ = mul_hi(z, (type)(0xCD9E8D57u)), low0_ = x * 0xD2511F53u; \
+            x = high1_ ^ y ^ k0_;                                                                                      \
+            y = z * 0xCD9E8D57u;                                                                                       \
+            z = high0_ ^ w ^ k1_;                                                                                      \
+            w = low0_;                                                                                                 \
+            k0_ += 0x9E3779B9u;                                                                                        \
+            k1_ += 0xBB67AE85u;                                                                                        \
+        }                                                                                                              \
+    } while (0)
 
 static inline uint4 philox(ulong seed, ulong block)
 {
-    uint4 c = (uint4)((uint)block, (uint)(block >> 32), 0, 0);
-    uint k0 = (uint)seed, k1 = (uint)(seed >> 32);
-    for (int round = 0; round < 10; round++) {
-        uint low0 = c.x * 0xD2511F53u, high0 = mul_hi(c.x, 0xD2511F53u);
-        uint low1 = c.z * 0xCD9E8D57u, high1 = mul_hi(c.z, 0xCD9E8D57u);
-        c = (uint4)(high1 ^ c.y ^ k0, low1, high0 ^ c.w ^ k1, low0);
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
-    }
-    return c;
+    uint x = (uint)block, y = (uint)(block >> 32), z = 0, w = 0;
+    PHILOX(uint, x, y, z, w, seed);
+    return (uint4)(x, y, z, w);
 }
 
 /* 24 bits as a float in [0, 1). */
@@ -52,18 +60,49 @@ __kernel void normal(long n, ulong seed, ulong block, float mean, float std, __g
 }
 
 /* 1 where the word is below `limit` = p * 2^32. */
+static inline void bernoulli_block(ulong seed, ulong block, ulong limit, long i, long n, __global uchar *restrict y)
+{
+    uint4 words = philox(seed, block);
+    y[i] = words.x < limit;
+    if (i + 1 < n) y[i + 1] = words.y < limit;
+    if (i + 2 < n) y[i + 2] = words.z < limit;
+    if (i + 3 < n) y[i + 3] = words.w < limit;
+}
+
+#if HG_CPU
+/* Bits of 16 blocks whose counters differ in their low words alone, as bytes of one word a block. */
+static inline uint16 bernoulli_blocks(ulong seed, ulong block, ulong limit)
+{
+    uint16 x = (uint)block + (uint16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), y = (uint)(block >> 32),
+           z = 0, w = 0, all = limit >> 32 ? (uint16)(1) : (uint16)(0), most = (uint)limit;
+    PHILOX(uint16, x, y, z, w, seed);
+    x = all | (as_uint16(x < most) & 1);
+    y = all | (as_uint16(y < most) & 1);
+    z = all | (as_uint16(z < most) & 1);
+    w = all | (as_uint16(w < most) & 1);
+    return x | y << 8 | z << 16 | w << 24;
+}
+#endif
+
 __kernel void bernoulli(long n, ulong seed, ulong block, ulong limit, __global uchar *restrict y, long yo)
 {
     y += yo;
-    HG_FOR(b, (n + 3) / 4)
+#if HG_CPU && defined(__ENDIAN_LITTLE__)
+    HG_FOR(q, (n + 63) / 64)
     {
-        uint4 words = philox(seed, block + b);
-        long i = 4 * (long)b;
-        y[i] = words.x < limit;
-        if (i + 1 < n) y[i + 1] = words.y < limit;
-        if (i + 2 < n) y[i + 2] = words.z < limit;
-        if (i + 3 < n) y[i + 3] = words.w < limit;
+        ulong first = block + 16 * (ulong)q;
+        long i = 64 * (long)q, end = min(n, i + 64);
+        if (end == i + 64 && (uint)first <= 0xFFFFFFF0u) {
+            uint bits[16];
+            vstore16(bernoulli_blocks(seed, first, limit), 0, bits);
+            for (int k = 0; k < 16; k++) vstore4(as_uchar4(bits[k]), k, y + i);
+        } else {
+            for (; i < end; i += 4, first++) bernoulli_block(seed, first, limit, i, n, y);
+        }
     }
+#else
+    HG_FOR(b, (n + 3) / 4) bernoulli_block(seed, block + b, limit, 4 * (long)b, n, y);
+#endif
 }
 
 /* low + (64-bit word mod range) */

@@ -42,7 +42,8 @@ START_TEST(same_seed_same_numbers_next_call_others)
     for (int kind = HG_RNG_PHILOX; kind <= HG_RNG_TORCH; kind++) {
         hg_scope *s = hg_scope_begin(test_device());
         ck_assert_hg(hg_manual_seed(test_device(), 5, kind));
-        double *a = test_read(hg_randn(test_device(), HG_SHAPE(100))), *b = test_read(hg_randn(test_device(), HG_SHAPE(100)));
+        double *a = test_read(hg_randn(test_device(), HG_SHAPE(100))),
+               *b = test_read(hg_randn(test_device(), HG_SHAPE(100)));
         ck_assert_hg(hg_manual_seed(test_device(), 5, kind));
         test_equal(hg_randn(test_device(), HG_SHAPE(100)), HG_SHAPE(100), a);
         ck_assert(memcmp(a, b, 100 * sizeof *a));
@@ -81,6 +82,29 @@ START_TEST(statistics_hold)
     free(m);
     free(k);
     hg_scope_end(s);
+}
+END_TEST
+
+/* Whole blocks of a vector, what is left over, and p = 1. */
+START_TEST(each_bernoulli_bit_is_that_of_its_own_word)
+{
+    enum { N = 1003 };
+    const double p[] = {0, 0.25, 0.75, 1};
+    for (int k = 0; k < 4; k++) {
+        hg_scope *s = hg_scope_begin(test_device());
+        uint64_t seed = (uint64_t)test_random() << 32 | test_random();
+        ck_assert_hg(hg_manual_seed(test_device(), seed, HG_RNG_PHILOX));
+        hg_tensor *mask = hg_empty(test_device(), HG_BOOL, HG_SHAPE(N));
+        ck_assert_hg(hg_rng_bernoulli(mask, p[k]));
+        double *m = test_read(mask);
+        for (int i = 0; i < N; i++) {
+            uint32_t words[4];
+            hg_philox(seed, (uint64_t)i / 4, words);
+            ck_assert_msg(m[i] == (words[i % 4] < p[k] * 0x1p32), "element %d with p = %g", i, p[k]);
+        }
+        free(m);
+        hg_scope_end(s);
+    }
 }
 END_TEST
 
@@ -136,6 +160,7 @@ END_TEST
 Suite *random_suite(void)
 {
     return TEST_SUITE("random", philox_gives_the_published_numbers, device_and_host_philox_agree,
-                      same_seed_same_numbers_next_call_others, statistics_hold, permutations_hold_every_number_once,
+                      same_seed_same_numbers_next_call_others, statistics_hold,
+                      each_bernoulli_bit_is_that_of_its_own_word, permutations_hold_every_number_once,
                       a_state_restores_the_stream, bad_arguments_are_named);
 }
