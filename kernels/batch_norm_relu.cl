@@ -3,9 +3,9 @@
  * it to the bit. Statistics: see batch_norm.clh. Where the maximum came from is kept in a byte a window: 0 to 3 in reading
  * order, or CLIPPED if it is not above 0 and no gradient passes. NaN wins, the last one, and passes its gradient.
  *
- * CPU class: a work-item a channel, or a plane in evaluation. A row of windows goes 8 or 4 at a time, two whole rows of x
- *            each; the last block reaches back over the one before. Backward adds up, then spreads; a gradient that
- *            reaches nothing adds nothing, whatever x is there.
+ * CPU class: a work-item a channel, or a plane in evaluation. Windows go 16 at a time, as two groups of up to 8 that lie
+ *            side by side in a row. Backward adds up, then spreads; a gradient that reaches nothing adds nothing,
+ *            whatever x is there.
  * GPU class: forward a work-item a window; sums of backward by teams for a part of a channel's windows (local memory: one
  *            REAL a lane), their results a work-item an element of x. */
 #include "common.clh"
@@ -32,70 +32,129 @@ static inline REAL window_max(__global const REAL *x, long w, transform t, int *
 
 #if HG_CPU
 
-/* EIGHT or FOUR windows of a row of `ow` at each k that is needed, then ONE for each that is left. `fresh` lanes of a
- * block are the first not seen before. */
-#define OVER_ROW(k, ow, EIGHT, FOUR, ONE)                                                                              \
+typedef HG_CAT_REAL(8) REAL8;
+
+/* Up to 8 windows side by side. Two groups make a vector of 16 lanes; the lanes behind `count` are not used. */
+typedef struct group {
+    long row, k;        /* of the first window */
+    long in, out;       /* its place in a plane of x and of y */
+    int count;
+} group;
+
+static inline void place(group *g, long h, long w)
+{
+    long ow = w / 2;
+    g->in = 2 * (g->row * w + g->k);
+    g->out = g->row * ow + g->k;
+    g->count = g->row < h / 2 ? (int)min(8L, ow - g->k) : 0;
+    if (!g->count) g->in = g->out = 0;
+}
+
+/* The group behind `g`; without windows behind the last one. */
+static inline group behind(group g, long h, long w)
+{
+    g.k += 8;
+    if (g.k >= w / 2) {
+        g.k = 0;
+        g.row++;
+    }
+    place(&g, h, w);
+    return g;
+}
+
+/* DO for all windows of a plane, as pairs of groups `a` and `b`. */
+#define OVER_GROUPS(h, w, a, b, DO)                                                                                    \
     do {                                                                                                               \
-        long next_ = 0, k;                                                                                             \
-        int fresh;                                                                                                     \
-        if (ow >= 8)                                                                                                   \
-            for (; next_ < ow; next_ += 8) {                                                                           \
-                k = min(next_, ow - 8);                                                                                \
-                fresh = (int)(next_ - k);                                                                              \
-                EIGHT;                                                                                                 \
-            }                                                                                                          \
-        else if (ow >= 4)                                                                                              \
-            for (; next_ < ow; next_ += 4) {                                                                           \
-                k = min(next_, ow - 4);                                                                                \
-                fresh = (int)(next_ - k);                                                                              \
-                FOUR;                                                                                                  \
-            }                                                                                                          \
-        fresh = 0;                                                                                                     \
-        for (k = next_; k < ow; k++) ONE;                                                                              \
-        (void)fresh;                                                                                                   \
+        group a = {0, 0, 0, 0, 0}, b;                                                                                  \
+        place(&a, h, w);                                                                                               \
+        for (long left_ = w / 2 ? (h / 2) * ((w / 2 + 7) / 8) : 0; left_ > 0; left_ -= 2, a = behind(b, h, w)) {       \
+            b = behind(a, h, w);                                                                                       \
+            DO;                                                                                                        \
+        }                                                                                                              \
     } while (0)
+
+/* Elements at p; what lies at or behind `end`, the end of the tensor, reads as 0. */
+#define LOAD_BEFORE(name, type, element, n)                                                                            \
+    static inline type name(__global const element *p, __global const element *end)                                    \
+    {                                                                                                                  \
+        element some[n];                                                                                               \
+        if (p + n <= end) return vload##n(0, p);                                                                       \
+        for (int k = 0; k < n; k++) some[k] = p + k < end ? p[k] : 0;                                                  \
+        return vload##n(0, some);                                                                                      \
+    }
+LOAD_BEFORE(load_row, REALV, REAL, 16)
+LOAD_BEFORE(load_values, REAL8, REAL, 8)
+LOAD_BEFORE(load_places, uchar8, uchar, 8)
+
+/* The first n < 8 elements of v, or all of them. */
+#define STORE_FIRST(name, type, element)                                                                               \
+    static inline void name(type v, int n, __global element *p)                                                        \
+    {                                                                                                                  \
+        if (n >= 8) {                                                                                                  \
+            vstore8(v, 0, p);                                                                                          \
+            return;                                                                                                    \
+        }                                                                                                              \
+        if (n & 4) {                                                                                                   \
+            vstore4(v.lo, 0, p);                                                                                       \
+            v.lo = v.hi;                                                                                               \
+            p += 4;                                                                                                    \
+        }                                                                                                              \
+        if (n & 2) {                                                                                                   \
+            vstore2(v.lo.lo, 0, p);                                                                                    \
+            v.lo.lo = v.lo.hi;                                                                                         \
+            p += 2;                                                                                                    \
+        }                                                                                                              \
+        if (n & 1) *p = v.s0;                                                                                          \
+    }
+STORE_FIRST(store_values, REAL8, REAL)
+STORE_FIRST(store_places, uchar8, uchar)
+
+/* 2 n elements of a row of x. */
+static inline void store_row(REALV v, int n, __global REAL *p)
+{
+    if (n == 8) {
+        vstore16(v, 0, p);
+        return;
+    }
+    store_values(v.lo, 2 * n, p);
+    if (n > 4) store_values(v.hi, 2 * n - 8, p + 8);
+}
+
+/* Two groups as one vector. */
+#define EVEN(a, b) (REALV)((a).even, (b).even)
+#define ODD(a, b) (REALV)((a).odd, (b).odd)
 
 /* ---- forward ---- */
 
-#define BLOCK(n, twice)                                                                                                \
-    static inline void block##n(__global const REAL *restrict x, long w, transform t, __global REAL *restrict y,       \
-                                int keep, __global uchar *restrict winner)                                             \
-    {                                                                                                                  \
-        typedef HG_CAT_REAL(twice) rows;                                                                               \
-        rows top = TRANSFORMED(vload##twice(0, x), t), bottom = TRANSFORMED(vload##twice(0, x + w), t);                \
-        top = RECTIFIED(rows, top);                                                                                    \
-        bottom = RECTIFIED(rows, bottom);                                                                              \
-        HG_CAT_REAL(n) best = top.even;                                                                                \
-        BITS(n) at = 0, wins;                                                                                          \
-        MEET(n, top.odd, 1);                                                                                           \
-        MEET(n, bottom.even, 2);                                                                                       \
-        MEET(n, bottom.odd, 3);                                                                                        \
-        at = select(at, (BITS(n))(CLIPPED), best <= (HG_CAT_REAL(n))(0));                                              \
-        vstore##n(best, 0, y);                                                                                         \
-        if (keep) vstore##n(convert_uchar##n(at), 0, winner);                                                          \
-    }
-BLOCK(8, 16)
-BLOCK(4, 8)
-
-static inline void single(__global const REAL *restrict x, long w, transform t, __global REAL *restrict y, int keep,
-                          __global uchar *restrict winner)
+static inline REALV rectified_row(__global const REAL *x, __global const REAL *end, transform t)
 {
-    int at;
-    *y = window_max(x, w, t, &at);
-    if (keep) *winner = (uchar)at;
+    REALV v = TRANSFORMED(load_row(x, end), t);
+    return RECTIFIED(REALV, v);
 }
 
-static inline void plane_fwd(long h, long w, __global const REAL *restrict x, transform t, __global REAL *restrict y,
-                             int keep, __global uchar *restrict winner)
+static inline void pair_fwd(group a, group b, long w, __global const REAL *restrict x, __global const REAL *end,
+                            transform t, __global REAL *restrict y, int keep, __global uchar *restrict winner)
 {
-    long ow = w / 2;
-    for (long i = 0; i < h / 2; i++) {
-        __global const REAL *p = x + 2 * i * w;
-        __global REAL *q = y + i * ow;
-        __global uchar *at = winner + i * ow;
-        OVER_ROW(k, ow, block8(p + 2 * k, w, t, q + k, keep, at + k), block4(p + 2 * k, w, t, q + k, keep, at + k),
-                 single(p + 2 * k, w, t, q + k, keep, at + k));
-    }
+    REALV top = rectified_row(x + a.in, end, t), top_b = rectified_row(x + b.in, end, t);
+    REALV bottom = rectified_row(x + a.in + w, end, t), bottom_b = rectified_row(x + b.in + w, end, t);
+    REALV best = EVEN(top, top_b);
+    BITS(16) at = 0, wins;
+    MEET(16, ODD(top, top_b), 1);
+    MEET(16, EVEN(bottom, bottom_b), 2);
+    MEET(16, ODD(bottom, bottom_b), 3);
+    store_values(best.lo, a.count, y + a.out);
+    store_values(best.hi, b.count, y + b.out);
+    if (!keep) return;
+    at = select(at, (BITS(16))(CLIPPED), best <= (REALV)(0));
+    uchar16 places = convert_uchar16(at);
+    store_places(places.lo, a.count, winner + a.out);
+    store_places(places.hi, b.count, winner + b.out);
+}
+
+static inline void plane_fwd(long h, long w, __global const REAL *restrict x, __global const REAL *end, transform t,
+                             __global REAL *restrict y, int keep, __global uchar *restrict winner)
+{
+    OVER_GROUPS(h, w, a, b, pair_fwd(a, b, w, x, end, t, y, keep, winner));
 }
 
 __kernel void bn_relu_pool_train(long n, long c, long h, long w, REAL eps, REAL momentum, int running,
@@ -106,13 +165,14 @@ __kernel void bn_relu_pool_train(long n, long c, long h, long w, REAL eps, REAL 
                                  int keep, __global uchar *restrict winner, long ao)
 {
     long ch = (long)get_group_id(0), in = h * w, out = (h / 2) * (w / 2);
+    __global const REAL *end = x + xo + n * c * in;
     x += xo + ch * in;
     y += yo + ch * out;
     winner += ao + ch * out;
     stats += so;
     finish(channel_moments(x, n, c, in), c, ch, eps, momentum, running, mean + mo, var + vo, fault, stats);
     transform t = transform_of(c, ch, affine, weight + wo, bias + bo, stats);
-    for (long i = 0; i < n; i++) plane_fwd(h, w, x + i * c * in, t, y + i * c * out, keep, winner + i * c * out);
+    for (long i = 0; i < n; i++) plane_fwd(h, w, x + i * c * in, end, t, y + i * c * out, keep, winner + i * c * out);
 }
 
 __kernel void bn_relu_pool_apply(long n, long c, long h, long w, __global const REAL *restrict x, long xo, int affine,
@@ -124,90 +184,71 @@ __kernel void bn_relu_pool_apply(long n, long c, long h, long w, __global const 
     FOR_PLANES(q, n * c)
     {
         transform t = transform_of(c, q % c, affine, weight + wo, bias + bo, stats + so);
-        plane_fwd(h, w, x + xo + q * in, t, y + yo + q * out, keep, winner + ao + q * out);
+        plane_fwd(h, w, x + xo + q * in, x + xo + n * c * in, t, y + yo + q * out, keep, winner + ao + q * out);
     }
 }
 
-/* ---- backward: sums ---- */
+/* ---- backward ---- */
 
-/* Sums of dy and of dy (x - mean - rest); blocks of 4 and single windows use the first lanes. */
+/* Sums of dy and of dy (x - mean - rest). */
 typedef struct sums {
-    HG_CAT_REAL(8) total, product;
+    REALV total, product;
 } sums;
 
-/* Lanes from `fresh` on are added to `lanes` of the sums. */
-#define ADD(n, twice, lanes, ...)                                                                                      \
-    static inline void add##n(__global const REAL *restrict x, long w, REAL mean, REAL rest,                           \
-                              __global const REAL *restrict dy, __global const uchar *restrict winner, int fresh,      \
-                              sums *s)                                                                                 \
-    {                                                                                                                  \
-        HG_CAT_REAL(twice) top = vload##twice(0, x), bottom = vload##twice(0, x + w);                                  \
-        HG_CAT_REAL(n) value = bottom.odd, g = vload##n(0, dy), zero = 0;                                              \
-        BITS(n) at = TO_BITS(n)(vload##n(0, winner));                                                                  \
-        BITS(n) counts = (at < (BITS(n))(CLIPPED)) & ((BITS(n))(__VA_ARGS__) >= (BITS(n))(fresh));                     \
-        value = select(value, bottom.even, at == (BITS(n))(2));                                                        \
-        value = select(value, top.odd, at == (BITS(n))(1));                                                            \
-        value = select(value, top.even, at == (BITS(n))(0));                                                           \
-        s->total lanes += select(zero, g, counts);                                                                     \
-        s->product lanes += select(zero, g * (value - mean - rest), counts);                                           \
-    }
-ADD(8, 16, , 0, 1, 2, 3, 4, 5, 6, 7)
-ADD(4, 8, .lo, 0, 1, 2, 3)
+/* The gradients of two groups and where they go: CLIPPED for the lanes that have none. */
+typedef struct gradients {
+    REALV value;
+    BITS(16) at;
+} gradients;
 
-static inline void add1(__global const REAL *restrict x, long w, REAL mean, REAL rest, REAL g, int at, sums *s)
+static inline gradients gradients_of(group a, group b, __global const REAL *restrict dy, __global const REAL *dy_end,
+                                     __global const uchar *restrict winner, __global const uchar *winner_end)
 {
-    if (at == CLIPPED) return;
-    s->total.s0 += g;
-    s->product.s0 += g * (x[at / 2 * w + at % 2] - mean - rest);
+    const BITS(16) lane = (BITS(16))(0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7);
+    const BITS(16) count = (BITS(16))((BITS(8))(a.count), (BITS(8))(b.count));
+    gradients g;
+    g.value = (REALV)(load_values(dy + a.out, dy_end), load_values(dy + b.out, dy_end));
+    g.at = TO_BITS(16)((uchar16)(load_places(winner + a.out, winner_end), load_places(winner + b.out, winner_end)));
+    g.at = select((BITS(16))(CLIPPED), g.at, lane < count);
+    return g;
 }
 
-static inline void plane_sums(long h, long w, __global const REAL *restrict x, REAL mean, REAL rest,
-                              __global const REAL *restrict dy, __global const uchar *restrict winner, sums *s)
+static inline void pair_sums(group a, group b, long w, __global const REAL *restrict x, __global const REAL *end,
+                             REAL mean, REAL rest, gradients g, sums *s)
 {
-    long ow = w / 2;
-    for (long i = 0; i < h / 2; i++) {
-        __global const REAL *p = x + 2 * i * w, *g = dy + i * ow;
-        __global const uchar *at = winner + i * ow;
-        OVER_ROW(k, ow, add8(p + 2 * k, w, mean, rest, g + k, at + k, fresh, s),
-                 add4(p + 2 * k, w, mean, rest, g + k, at + k, fresh, s), add1(p + 2 * k, w, mean, rest, g[k], at[k], s));
-    }
+    REALV top = load_row(x + a.in, end), top_b = load_row(x + b.in, end);
+    REALV bottom = load_row(x + a.in + w, end), bottom_b = load_row(x + b.in + w, end);
+    REALV value = ODD(bottom, bottom_b), zero = 0;
+    BITS(16) counts = g.at < (BITS(16))(CLIPPED);
+    value = select(value, EVEN(bottom, bottom_b), g.at == (BITS(16))(2));
+    value = select(value, ODD(top, top_b), g.at == (BITS(16))(1));
+    value = select(value, EVEN(top, top_b), g.at == (BITS(16))(0));
+    s->total += select(zero, g.value, counts);
+    s->product += select(zero, g.value * (value - mean - rest), counts);
 }
 
-static inline REAL sum8(HG_CAT_REAL(8) v)
+/* A row of x of one group: `even` and `odd` are its gradients at the windows' columns. */
+static inline void spread_row(REAL8 even, REAL8 odd, int n, __global const REAL *restrict x, __global const REAL *end,
+                              int train, descent to, __global REAL *restrict dx)
 {
-    HG_CAT_REAL(4) a = v.lo + v.hi;
-    HG_CAT_REAL(2) b = a.lo + a.hi;
-    return b.x + b.y;
+    REALV d;
+    d.even = even;
+    d.odd = odd;
+    if (train) d = DESCENDED(d, load_row(x, end), to);
+    else d *= to.scale;
+    store_row(d, n, dx);
 }
 
-/* ---- backward: dx ---- */
-
-#define SPREAD(n, twice)                                                                                               \
-    static inline void spread##n(__global const REAL *restrict dy, __global const uchar *restrict winner,              \
-                                 __global const REAL *restrict x, long w, int train, descent to,                       \
-                                 __global REAL *restrict dx)                                                           \
-    {                                                                                                                  \
-        HG_CAT_REAL(n) d = vload##n(0, dy), zero = 0;                                                                  \
-        BITS(n) at = TO_BITS(n)(vload##n(0, winner));                                                                  \
-        HG_CAT_REAL(twice) top, bottom;                                                                                \
-        top.even = select(zero, d, at == (BITS(n))(0));                                                                \
-        top.odd = select(zero, d, at == (BITS(n))(1));                                                                 \
-        bottom.even = select(zero, d, at == (BITS(n))(2));                                                             \
-        bottom.odd = select(zero, d, at == (BITS(n))(3));                                                              \
-        vstore##twice(train ? DESCENDED(top, vload##twice(0, x), to) : top * to.scale, 0, dx);                         \
-        vstore##twice(train ? DESCENDED(bottom, vload##twice(0, x + w), to) : bottom * to.scale, 0, dx + w);           \
-    }
-SPREAD(8, 16)
-SPREAD(4, 8)
-
-static inline void spread1(REAL g, int at, __global const REAL *restrict x, long w, int train, descent to,
-                           __global REAL *restrict dx)
+static inline void pair_spread(group a, group b, long w, gradients g, __global const REAL *restrict x,
+                               __global const REAL *end, int train, descent to, __global REAL *restrict dx)
 {
-    for (int k = 0; k < 4; k++) {
-        long o = k / 2 * w + k % 2;
-        REAL d = at == k ? g : 0;
-        dx[o] = train ? DESCENDED(d, x[o], to) : d * to.scale;
-    }
+    REALV zero = 0, d[4];
+#pragma unroll
+    for (int k = 0; k < 4; k++) d[k] = select(zero, g.value, g.at == (BITS(16))(k));
+    spread_row(d[0].lo, d[1].lo, a.count, x + a.in, end, train, to, dx + a.in);
+    spread_row(d[0].hi, d[1].hi, b.count, x + b.in, end, train, to, dx + b.in);
+    spread_row(d[2].lo, d[3].lo, a.count, x + a.in + w, end, train, to, dx + a.in + w);
+    spread_row(d[2].hi, d[3].hi, b.count, x + b.in + w, end, train, to, dx + b.in + w);
 }
 
 /* Elements in no window. */
@@ -217,23 +258,10 @@ static inline void spread_nothing(long n, __global const REAL *restrict x, int t
     for (long k = 0; k < n; k++) dx[k] = train ? DESCENDED((REAL)0, x[k], to) : 0;
 }
 
-static inline void plane_bwd(long h, long w, __global const REAL *restrict x, int train, descent to,
-                             __global const uchar *restrict winner, __global const REAL *restrict dy,
-                             __global REAL *restrict dx)
+static inline void spread_rest(long h, long w, __global const REAL *restrict x, int train, descent to,
+                               __global REAL *restrict dx)
 {
-    long oh = h / 2, ow = w / 2;
-    for (long i = 0; i < oh; i++) {
-        __global const REAL *p = x + 2 * i * w, *g = dy + i * ow;
-        __global const uchar *at = winner + i * ow;
-        __global REAL *q = dx + 2 * i * w;
-        OVER_ROW(k, ow, spread8(g + k, at + k, p + 2 * k, w, train, to, q + 2 * k),
-                 spread4(g + k, at + k, p + 2 * k, w, train, to, q + 2 * k),
-                 spread1(g[k], at[k], p + 2 * k, w, train, to, q + 2 * k));
-        if (w % 2) {
-            spread_nothing(1, p + w - 1, train, to, q + w - 1);
-            spread_nothing(1, p + 2 * w - 1, train, to, q + 2 * w - 1);
-        }
-    }
+    for (long i = w - 1; w % 2 && i < h * w; i += w) spread_nothing(1, x + i, train, to, dx + i);
     if (h % 2) spread_nothing(w, x + (h - 1) * w, train, to, dx + (h - 1) * w);
 }
 
@@ -245,25 +273,37 @@ __kernel void bn_relu_pool_bwd(long n, long c, long h, long w, int train, int wa
                                long dwo, __global REAL *restrict dbias, long dbo, __global REAL *restrict dx, long dxo)
 {
     long ch = (long)get_group_id(0), in = h * w, out = (h / 2) * (w / 2), planes = max(1L, CHUNK / in);
+    __global const REAL *end = x + xo + n * c * in, *dy_end = dy + gro + n * c * out;
+    __global const uchar *winner_end = winner + ao + n * c * out;
     x += xo + ch * in;
     dx += dxo + ch * in;
     dy += gro + ch * out;
     winner += ao + ch * out;
     stats += so;
-    REAL total = 0, product = 0;
+    REAL total = 0, product = 0, mean = stats[ch], rest = stats[c + ch];
     for (long begin = 0; begin < n && wanted; begin += planes) {
         sums s = {0, 0};
-        for (long i = begin; i < min(n, begin + planes); i++)
-            plane_sums(h, w, x + i * c * in, stats[ch], stats[c + ch], dy + i * c * out, winner + i * c * out, &s);
-        total += sum8(s.total);
-        product += sum8(s.product);
+        for (long i = begin; i < min(n, begin + planes); i++) {
+            __global const REAL *from = x + i * c * in, *g = dy + i * c * out;
+            __global const uchar *at = winner + i * c * out;
+            OVER_GROUPS(h, w, a, b,
+                        pair_sums(a, b, w, from, end, mean, rest, gradients_of(a, b, g, dy_end, at, winner_end), &s));
+        }
+        total += hg_addv(s.total);
+        product += hg_addv(s.product);
     }
     product *= stats[2 * c + ch];
     dweight[dwo + ch] = product;
     dbias[dbo + ch] = total;
     descent to = descent_of(c, ch, (REAL)(n * in), total, product, affine, weight + wo, stats);
-    for (long i = 0; i < n && to_input; i++)
-        plane_bwd(h, w, x + i * c * in, train, to, winner + i * c * out, dy + i * c * out, dx + i * c * in);
+    for (long i = 0; i < n && to_input; i++) {
+        __global const REAL *from = x + i * c * in, *g = dy + i * c * out;
+        __global const uchar *at = winner + i * c * out;
+        __global REAL *q = dx + i * c * in;
+        OVER_GROUPS(h, w, a, b,
+                    pair_spread(a, b, w, gradients_of(a, b, g, dy_end, at, winner_end), from, end, train, to, q));
+        spread_rest(h, w, from, train, to, q);
+    }
 }
 
 #else
