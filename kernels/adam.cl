@@ -1,8 +1,8 @@
 /* One step of Adam or AdamW for up to eight parameters, weight decay and moments in the same pass. In PyTorch's order
- * of operations (torch/optim/adam.py, _single_tensor_adam):
+ * of operations (torch/optim/adam.py, _single_tensor_adam), but for a factor where it divides by its inverse:
  *
  *     p = shrink p;  g += l2 p;  m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g g
- *     p += -step m / (sqrt(v) / root + eps)       step = lr / (1 - beta1^t), root = sqrt(1 - beta2^t)
+ *     p += -step m / (sqrt(v) rise + eps)       step = lr / (1 - beta1^t), rise = 1 / sqrt(1 - beta2^t)
  *
  * adam_max (amsgrad) has the largest v so far in the place of v. An element a step, both device classes; slots.clh has
  * the split of work. The parameters have taken equally many steps. Nothing is changed while the device's fault word is
@@ -10,7 +10,7 @@
 #include "slots.clh"
 
 typedef struct adam_numbers {
-    REAL beta1, rest1, beta2, rest2, l2, shrink, step, root, eps;
+    REAL beta1, rest1, beta2, rest2, l2, shrink, step, rise, eps;
 } adam_numbers;
 
 /* torch.maximum: NaN wins. */
@@ -31,16 +31,16 @@ static inline void adam_slot(long n, ulong turn, adam_numbers c, __global const 
         m[i] = a;
         v[i] = b;
         if (x) b = x[i] = larger(x[i], b);
-        p[i] = w - c.step * a / (sqrt(b) / c.root + c.eps);
+        p[i] = w - c.step * a / (sqrt(b) * c.rise + c.eps);
     }
 }
 
 __kernel void adam(long8 n, __global const int *restrict fault, REAL beta1, REAL rest1, REAL beta2, REAL rest2, REAL l2,
-                   REAL shrink, REAL step, REAL root, REAL eps, HG_SLOT_ARGS(__global const REAL *restrict, g),
+                   REAL shrink, REAL step, REAL rise, REAL eps, HG_SLOT_ARGS(__global const REAL *restrict, g),
                    HG_SLOT_ARGS(__global REAL *restrict, p), HG_SLOT_ARGS(__global REAL *restrict, m),
                    HG_SLOT_ARGS(__global REAL *restrict, v))
 {
-    const adam_numbers c = {beta1, rest1, beta2, rest2, l2, shrink, step, root, eps};
+    const adam_numbers c = {beta1, rest1, beta2, rest2, l2, shrink, step, rise, eps};
     ulong turn = 0;
     if (fault[0]) return;
     for (int k = 0; k < HG_SLOTS; k++) {
@@ -51,12 +51,12 @@ __kernel void adam(long8 n, __global const int *restrict fault, REAL beta1, REAL
 }
 
 __kernel void adam_max(long8 n, __global const int *restrict fault, REAL beta1, REAL rest1, REAL beta2, REAL rest2,
-                       REAL l2, REAL shrink, REAL step, REAL root, REAL eps,
+                       REAL l2, REAL shrink, REAL step, REAL rise, REAL eps,
                        HG_SLOT_ARGS(__global const REAL *restrict, g), HG_SLOT_ARGS(__global REAL *restrict, p),
                        HG_SLOT_ARGS(__global REAL *restrict, m), HG_SLOT_ARGS(__global REAL *restrict, v),
                        HG_SLOT_ARGS(__global REAL *restrict, x))
 {
-    const adam_numbers c = {beta1, rest1, beta2, rest2, l2, shrink, step, root, eps};
+    const adam_numbers c = {beta1, rest1, beta2, rest2, l2, shrink, step, rise, eps};
     ulong turn = 0;
     if (fault[0]) return;
     for (int k = 0; k < HG_SLOTS; k++) {

@@ -17,9 +17,9 @@ static hg_status update(const hg_optimizer *opt, const hg_optim_batch *b)
     const hg_adam_options *o = &opt->adam;
     hg_device *dev = b->param[0]->dev;
     bool decoupled = opt->cls == &hg_adamw_class;
-    double step = o->lr / (1 - pow(o->beta1, (double)b->step)), root = sqrt(1 - pow(o->beta2, (double)b->step));
+    double step = o->lr / (1 - pow(o->beta1, (double)b->step)), rise = 1 / sqrt(1 - pow(o->beta2, (double)b->step));
     double l2 = decoupled ? 0 : o->weight_decay, shrink = decoupled ? 1 - o->lr * o->weight_decay : 1;
-    const double numbers[] = {o->beta1, 1 - o->beta1, o->beta2, 1 - o->beta2, l2, shrink, step, root, o->eps};
+    const double numbers[] = {o->beta1, 1 - o->beta1, o->beta2, 1 - o->beta2, l2, shrink, step, rise, o->eps};
     enum { NUMBERS = sizeof numbers / sizeof *numbers };
     hg_arg args[2 + NUMBERS + 5 * HG_OPTIM_ARGS];
     int n = hg_optim_arg_sizes(args, b);
