@@ -7,13 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char *program_of(const arg_command *c)
+{
+    return c->program ? c->program : "hapgop";
+}
+
 void args_complain(const arg_command *c, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    fprintf(stderr, "hapgop %s: ", c->name);
+    fprintf(stderr, "%s %s: ", program_of(c), c->name);
     vfprintf(stderr, format, args);
-    fprintf(stderr, "; see hapgop help %s\n", c->name);
+    fprintf(stderr, "; see %s help %s\n", program_of(c), c->name);
     va_end(args);
 }
 
@@ -57,6 +62,17 @@ static bool set_choice(const arg_command *c, arg_option *o, const char *text)
     return false;
 }
 
+static bool add_to_list(const arg_command *c, arg_option *o, const char *text)
+{
+    arg_list *list = o->value;
+    if (list->count == ARG_LIST_MOST) {
+        args_complain(c, "--%s is there more than %d times", o->name, ARG_LIST_MOST);
+        return false;
+    }
+    list->items[list->count++] = text;
+    return true;
+}
+
 bool args_set(const arg_command *c, arg_option *o, const char *text)
 {
     switch (o->kind) {
@@ -64,11 +80,15 @@ bool args_set(const arg_command *c, arg_option *o, const char *text)
     case ARG_INT: return set_int(c, o, text);
     case ARG_REAL: return set_real(c, o, text);
     case ARG_CHOICE: return set_choice(c, o, text);
-    case ARG_TEXT: break;
+    case ARG_LIST: case ARG_TEXT: break;
     }
-    if (!*text) args_complain(c, "--%s: the value is empty", o->name);
-    else *(const char **)o->value = text;
-    return *text != 0;
+    if (!*text) {
+        args_complain(c, "--%s: the value is empty", o->name);
+        return false;
+    }
+    if (o->kind == ARG_LIST) return add_to_list(c, o, text);
+    *(const char **)o->value = text;
+    return true;
 }
 
 static arg_option *find(const arg_command *c, const char *name, size_t length)
@@ -122,7 +142,7 @@ arg_result args_parse(arg_command *c, int argc, char **argv, const char **rest, 
 
 void args_help(const arg_command *c)
 {
-    printf("usage: hapgop %s%s%s\n\n%s\n", c->name, *c->usage ? " " : "", c->usage, c->about);
+    printf("usage: %s %s%s%s\n\n%s\n", program_of(c), c->name, *c->usage ? " " : "", c->usage, c->about);
     if (c->count) printf("\noptions:\n");
     for (int i = 0; i < c->count; i++) {
         const arg_option *o = &c->options[i];

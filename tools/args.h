@@ -1,4 +1,4 @@
-/* Options of the hapgop program's commands: long ones, with values as "--name VALUE" or "--name=VALUE". */
+/* Options of the commands of hapgop and of the parts of hapgop-bench: long ones, with values as "--name VALUE" or "--name=VALUE". */
 #ifndef TOOLS_ARGS_H
 #define TOOLS_ARGS_H
 
@@ -10,8 +10,16 @@ typedef enum arg_kind {
     ARG_INT,        /* int64_t in [low, high] */
     ARG_REAL,       /* double, finite, in [low, high] */
     ARG_TEXT,       /* const char *, not empty */
-    ARG_CHOICE      /* int: the index in `choices` */
+    ARG_CHOICE,     /* int: the index in `choices` */
+    ARG_LIST        /* arg_list: not empty, one more each time the option is given */
 } arg_kind;
+
+enum { ARG_LIST_MOST = 256 };
+
+typedef struct arg_list {
+    const char *items[ARG_LIST_MOST];
+    int count;
+} arg_list;
 
 typedef struct arg_option {
     const char *name;               /* without the dashes */
@@ -31,6 +39,7 @@ typedef struct arg_command {
     const char *about;              /* what help says above the options */
     arg_option *options;
     int count;
+    const char *program;            /* NULL: "hapgop" */
 } arg_command;
 
 typedef enum arg_result { ARGS_OK, ARGS_HELP, ARGS_BAD } arg_result;
@@ -44,7 +53,7 @@ bool args_set(const arg_command *c, arg_option *o, const char *text);
 
 void args_help(const arg_command *c);
 
-/* "hapgop NAME: text; see hapgop help NAME" on stderr. */
+/* "PROGRAM NAME: text; see PROGRAM help NAME" on stderr. */
 void args_complain(const arg_command *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif
