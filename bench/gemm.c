@@ -1,31 +1,18 @@
 /* hapgop-bench gemm: matrix products, packing included. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "../tools/args.h"
+#include "base/error.h"
 #include "bench.h"
 #include "blas/gemm.h"
-
-enum { MAX_SHAPES = 64 };
-
-static const char help[] = "usage: hapgop-bench gemm [OPTIONS]\n\n"
-                           "Times products of an MxK by a KxN matrix, f32.\n\n"
-                           "  --shape MxNxK     a product, may be repeated; default: what networks need, and squares\n"
-                           "  --trans nn        n or t for each operand: t lies transposed in memory\n"
-                           "  --device SPEC     as hapgop devices counts them: gpu, cpu, pocl, a part of the name\n"
-                           "  --seconds S       time for each product; default 0.5\n"
-                           "  --json FILE       the results as JSON too\n";
+#include "cl/transfer.h"
+#include "measure.h"
 
 typedef struct shape {
     long long m, n, k;
 } shape;
-
-typedef struct options {
-    const char *device, *json, *trans;
-    double seconds;
-    shape shapes[MAX_SHAPES];
-    int count;
-    bool help;
-} options;
 
 typedef struct job {
     hg_device *dev;
@@ -38,45 +25,22 @@ static hg_status work(void *user)
     return hg_gemm(j->dev, &j->problem);
 }
 
-static bool add_shape(options *o, const char *text)
+static bool parse_shape(const char *text, shape *s)
 {
-    shape s;
+    const long long most = 1 << 24;
     char end;
-    if (o->count == MAX_SHAPES || sscanf(text, "%lldx%lldx%lld%c", &s.m, &s.n, &s.k, &end) != 3 || s.m < 1 || s.n < 1 ||
-        s.k < 1 || s.m > 1 << 24 || s.n > 1 << 24 || s.k > 1 << 24) {
-        fprintf(stderr, "hapgop-bench gemm: --shape %s is no MxNxK with sizes of 1 to 2^24, at most %d of them\n", text,
-                MAX_SHAPES);
-        return false;
-    }
-    o->shapes[o->count++] = s;
-    return true;
+    return sscanf(text, "%lldx%lldx%lld%c", &s->m, &s->n, &s->k, &end) == 3 && s->m >= 1 && s->n >= 1 && s->k >= 1 &&
+           s->m <= most && s->n <= most && s->k <= most;
 }
 
-static bool parse(int argc, char **argv, options *o)
+static hg_status fill(hg_device *dev, cl_mem mem, int64_t elements)
 {
-    bool bad = false;
-    char end;
-    for (int i = 1; i < argc && !bad; i++) {
-        const char *value = NULL;
-        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
-            o->help = true;
-        else if ((value = bench_option("--device", argc, argv, &i, &bad)))
-            o->device = value;
-        else if ((value = bench_option("--json", argc, argv, &i, &bad)))
-            o->json = value;
-        else if ((value = bench_option("--trans", argc, argv, &i, &bad)))
-            o->trans = value;
-        else if ((value = bench_option("--shape", argc, argv, &i, &bad)))
-            bad = !add_shape(o, value);
-        else if ((value = bench_option("--seconds", argc, argv, &i, &bad)))
-            bad = sscanf(value, "%lf%c", &o->seconds, &end) != 1 || !(o->seconds >= 0 && o->seconds <= 3600);
-        else if (!bad)
-            bad = fprintf(stderr, "hapgop-bench gemm: unknown option %s; see hapgop-bench gemm --help\n", argv[i]);
-        if (bad && value) fprintf(stderr, "hapgop-bench gemm: cannot use the value %s\n", value);
-    }
-    if (!bad && (strlen(o->trans) != 2 || strspn(o->trans, "nt") != 2))
-        bad = fprintf(stderr, "hapgop-bench gemm: --trans is nn, nt, tn or tt, not %s\n", o->trans);
-    return !bad;
+    float *values = malloc((size_t)elements * sizeof *values);
+    if (!values) return hg_error(HG_E_MEMORY, "bench: out of host memory");
+    bench_random(values, elements, 0);
+    hg_status status = hg_upload(dev, mem, 0, values, (size_t)elements * sizeof *values);
+    free(values);
+    return status;
 }
 
 static hg_status run_shape(hg_device *dev, const shape *s, const char *trans, double seconds, json_t *results)
@@ -87,7 +51,7 @@ static hg_status run_shape(hg_device *dev, const shape *s, const char *trans, do
     bench_times t = {0};
     for (int i = 0; i < 3 && status == HG_OK; i++) {
         blocks[i] = hg_pool_take(dev, (size_t)elements[i] * sizeof(float));
-        status = blocks[i] ? bench_fill(dev, blocks[i]->mem, elements[i]) : hg_last_status();
+        status = blocks[i] ? fill(dev, blocks[i]->mem, elements[i]) : hg_last_status();
     }
     if (status == HG_OK) {
         bool ta = trans[0] == 't', tb = trans[1] == 't';
@@ -120,27 +84,60 @@ static hg_status run_shape(hg_device *dev, const shape *s, const char *trans, do
     return status;
 }
 
-int gemm_main(int argc, char **argv)
+static int run_all(const char *device, const char *trans, double seconds, const arg_list *shapes, const char *json)
 {
-    static const char *const usual[] = {"256x256x256",  "512x512x512",  "1024x1024x1024", "2048x2048x2048",
-                                        "100x600x2304", "64x14400x288", "512x49x4608",    "64x288x14400",
-                                        "120x600x100",  "100x10x120"};
-    options o = {.trans = "nn", .seconds = 0.5};
-    if (!parse(argc, argv, &o)) return 2;
-    if (o.help) return fputs(help, stdout) == EOF;
-    if (!o.count)
-        for (size_t i = 0; i < sizeof usual / sizeof *usual; i++) add_shape(&o, usual[i]);
-    hg_device *dev = hg_device_open(o.device);
+    hg_device *dev = hg_device_open(device);
     json_t *results = json_array();
     hg_status status = dev ? HG_OK : hg_last_status();
     if (dev)
         printf("%s / %s\n%-20s %-5s %-10s %10s %10s %10s %9s\n", dev->info.platform, dev->info.name, "MxNxK", "trans",
                "algorithm", "median ms", "min ms", "device ms", "GFLOP/s");
-    for (int i = 0; i < o.count && status == HG_OK; i++)
-        status = run_shape(dev, &o.shapes[i], o.trans, o.seconds, results);
-    if (status != HG_OK) fprintf(stderr, "hapgop-bench gemm: %s\n", hg_last_error());
-    bool written = !dev || !o.json || bench_write(dev, json_incref(results), o.json);
+    for (int i = 0; i < shapes->count && status == HG_OK; i++) {
+        shape s;
+        if (parse_shape(shapes->items[i], &s)) status = run_shape(dev, &s, trans, seconds, results);
+    }
+    if (status != HG_OK) bench_complain("gemm");
+    bool written = !dev || !json ||
+                   bench_write_json(json_pack("{s:o,s:O}", "device", bench_device_json(dev, NULL), "results", results),
+                                    json);
     json_decref(results);
     hg_device_close(dev);
     return status != HG_OK || !written;
+}
+
+int gemm_main(int argc, char **argv)
+{
+    static const char *const usual[] = {"256x256x256",  "512x512x512",  "1024x1024x1024", "2048x2048x2048",
+                                        "100x600x2304", "64x14400x288", "512x49x4608",    "64x288x14400",
+                                        "120x600x100",  "100x10x120"};
+    static const char *const layouts[] = {"nn", "nt", "tn", "tt", NULL};
+    const char *device = NULL, *json = NULL;
+    double seconds = 0.5;
+    int trans = 0;
+    arg_list shapes = {.count = 0};
+    arg_option options[] = {
+        {"shape", ARG_LIST, &shapes, "MxNxK", "a product, may be repeated; default: what networks need, and squares"},
+        {"trans", ARG_CHOICE, &trans, NULL, "n or t for each operand: t lies transposed in memory", .choices = layouts},
+        {"device", ARG_TEXT, &device, "SPEC", "as hapgop devices counts them: gpu, cpu, pocl, a part of the name"},
+        {"seconds", ARG_REAL, &seconds, "S", "for each product; default 0.5", 0, 3600},
+        {"json", ARG_TEXT, &json, "FILE", "write the results as JSON"},
+    };
+    arg_command command = {"gemm", "[OPTIONS]", "Times products of an MxK by a KxN matrix, f32.", options,
+                           sizeof options / sizeof *options, BENCH_PROGRAM};
+    const char *rest[argc];
+    int count;
+    shape s;
+    arg_result parsed = args_parse(&command, argc, argv, rest, &count);
+    if (parsed != ARGS_OK) return parsed == ARGS_HELP ? 0 : 2;
+    if (count) args_complain(&command, "unknown argument %s", rest[0]);
+    for (int i = 0; i < shapes.count && !count; i++) {
+        if (parse_shape(shapes.items[i], &s)) continue;
+        args_complain(&command, "--shape %s is no MxNxK with sizes of 1 to 2^24", shapes.items[i]);
+        count++;
+    }
+    if (count) return 2;
+    if (!shapes.count)
+        for (size_t i = 0; i < sizeof usual / sizeof *usual; i++) shapes.items[shapes.count++] = usual[i];
+    if (!bench_can_write(json)) return 1;
+    return run_all(device, layouts[trans], seconds, &shapes, json);
 }

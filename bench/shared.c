@@ -1,4 +1,5 @@
 /* Devices, output and stopping: what every part needs. */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/str.h"
 #include "bench.h"
 
 const char *bench_text_named(const char *name)
@@ -154,6 +156,10 @@ bool bench_write_text(const char *text, const char *path)
 bool bench_write_json(json_t *root, const char *path)
 {
     char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(8)) : NULL;
+    hg_str line = {0};
+    if (text) hg_str_add(&line, "%s\n", text);
+    free(text);
+    text = text ? hg_str_take(&line) : NULL;
     bool good = bench_write_text(text, path);
     free(text);
     json_decref(root);
