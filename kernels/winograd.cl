@@ -52,7 +52,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void winograd_weights(lo
         for (int k = 0; k < 9; k++) t[k / 3 * 6 + k % 3] = taps[k];
         WINOGRAD_BOTH(winograd_g, t, 3, 6);
 #pragma unroll
-        for (int p = 0; p < WINOGRAD_POINTS; p++) vstore16(t[p], 0, u + p * C16 * NB);
+        for (int p = 0; p < WINOGRAD_POINTS; p++) HG_STOREV(t[p], u + p * C16 * NB);
     }
 }
 
@@ -65,7 +65,7 @@ PART void stage_band(__global const REAL *restrict x, INDEX at, INDEX plane, IND
     for (int r = 0; r < rows; r++, band += pitch * 16) {
         INDEX y = y0 + r;
         if (y < 0 || y >= H) {
-            for (INDEX q = 0; q < count; q++) vstore16((REALV)(0), q, band);
+            for (INDEX q = 0; q < count; q++) HG_STOREV((REALV)(0), band + q * 16);
             continue;
         }
         for (INDEX done = 0; done < count;) {
@@ -88,7 +88,7 @@ PART void stage_band(__global const REAL *restrict x, INDEX at, INDEX plane, IND
             HG_TRANSPOSE16(v);
 #pragma unroll
             for (int t = 0; t < 16; t++)
-                if (t < run) vstore16(v[t], t, to);
+                if (t < run) HG_STOREV(v[t], to + t * 16);
             done = q + 16;
         }
     }
@@ -102,12 +102,20 @@ PART void input_tile(__global const REAL *restrict band, INDEX pitch, __global R
     for (int i = 0; i < 36; i++) t[i] = vload16(i % 6, band + i / 6 * pitch * 16);
     WINOGRAD_BOTH(winograd_bt, t, 6, 6);
 #pragma unroll
-    for (int i = 0; i < 36; i++) vstore16(t[i], 0, v + i * step);
+    for (int i = 0; i < 36; i++) HG_STOREV(t[i], v + i * step);
 }
 
-/* m[tile][NB] = sum over `blocks` of 16 channels of v[block][tile][16] u[channel][NB], MR tiles. */
+/* Asks for the line of memory that has p. */
+#ifdef __clang__
+#define PREFETCH(p) __builtin_prefetch((const void *)(size_t)(p))
+#else
+#define PREFETCH(p)
+#endif
+
+/* m[tile][NB] = sum over `blocks` of 16 channels of v[block][tile][16] u[channel][NB], MR tiles. Meanwhile `lines`
+ * lines of memory for each block are fetched from `next` on. */
 PART void multiply(__global const REAL *restrict v, INDEX step, __global const REAL *restrict u, INDEX blocks,
-                            __global REAL *restrict m)
+                   __global REAL *restrict m, __global const REAL *next, INDEX lines)
 {
     REALV acc[MR][NV];
 #pragma unroll
@@ -115,6 +123,7 @@ PART void multiply(__global const REAL *restrict v, INDEX step, __global const R
 #pragma unroll
         for (int j = 0; j < NV; j++) acc[i][j] = 0;
     for (INDEX b = 0; b < blocks; b++, v += step, u += 16 * NB) {
+        for (INDEX i = 0; i < lines; i++, next += 16) PREFETCH(next);
 #pragma unroll 4
         for (int k = 0; k < 16; k++) {
             REALV w[NV];
@@ -129,7 +138,7 @@ PART void multiply(__global const REAL *restrict v, INDEX step, __global const R
 #pragma unroll
     for (int i = 0; i < MR; i++)
 #pragma unroll
-        for (int j = 0; j < NV; j++) vstore16(acc[i][j], i * NV + j, m);
+        for (int j = 0; j < NV; j++) HG_STOREV(acc[i][j], m + (i * NV + j) * 16);
 }
 
 /* 36 points, `step` apart, to the 4 x 4 outputs of a tile, of which the first `columns` of each row are kept. */
@@ -144,7 +153,7 @@ PART void output_tile(__global const REAL *restrict m, INDEX step, __global REAL
     for (int a = 0; a < 4; a++) {
 #pragma unroll
         for (int b = 0; b < 4; b++)
-            if (b < columns) vstore16(t[a * 6 + b], b, band + a * pitch * 16);
+            if (b < columns) HG_STOREV(t[a * 6 + b], band + a * pitch * 16 + b * 16);
     }
 }
 
@@ -201,9 +210,9 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void winograd_fwd(long8 
     bias += bo;
     residual += ro;
     y += yo;
-    for (INDEX i = 0; i < 6 * pitch; i++) vstore16((REALV)(0), i, band); /* the padding stays so */
+    for (INDEX i = 0; i < 6 * pitch; i++) HG_STOREV((REALV)(0), band + i * 16); /* the padding stays so */
     for (INDEX row0 = (INDEX)get_global_id(0) * R; row0 < rows; row0 += R * (INDEX)get_global_size(0)) {
-        INDEX here = min(R, rows - row0), used = here * TX, groups = (used + MR - 1) / MR;
+        INDEX here = min(R, rows - row0), used = here * TX, groups = (used + MR - 1) / MR, lines = 16 * NV / groups;
         for (INDEX cb = 0; cb < CB; cb++) {
             for (INDEX r = 0; r < here; r++) {
                 INDEX n = (row0 + r) / TY, ty = row0 + r - n * TY;
@@ -213,13 +222,15 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void winograd_fwd(long8 
                     input_tile(band + tx * 64, pitch, v + (cb * T + r * TX + tx) * 16, vstep);
             }
             for (INDEX t = used; t < groups * MR; t++)
-                for (int p = 0; p < WINOGRAD_POINTS; p++) vstore16((REALV)(0), cb * T + t, v + p * vstep);
+                for (int p = 0; p < WINOGRAD_POINTS; p++) HG_STOREV((REALV)(0), v + p * vstep + (cb * T + t) * 16);
         }
         for (INDEX panel = panel0; panel < panel1; panel++) {
-            for (int p = 0; p < WINOGRAD_POINTS; p++)
+            for (int p = 0; p < WINOGRAD_POINTS; p++) {
+                __global const REAL *w = u + (panel * WINOGRAD_POINTS + p) * CB * 16 * NB;
                 for (INDEX g = 0; g < groups; g++)
-                    multiply(v + p * vstep + g * MR * 16, T * 16, u + (panel * WINOGRAD_POINTS + p) * CB * 16 * NB, CB,
-                             m + p * mstep + g * MR * NB);
+                    multiply(v + p * vstep + g * MR * 16, T * 16, w, CB, m + p * mstep + g * MR * NB,
+                             w + CB * 16 * NB + g * CB * lines * 16, lines);
+            }
             for (INDEX r = 0; r < here; r++) {
                 INDEX n = (row0 + r) / TY, oh = (row0 + r - n * TY) * 4;
                 for (INDEX o = panel * NB; o < min(panel * NB + NB, O); o += 16) {
@@ -242,7 +253,7 @@ PART void gradient_tile(__global const REAL *restrict band, INDEX pitch, __globa
     for (int i = 0; i < 16; i++) t[i / 4 * 6 + i % 4] = vload16(i % 4, band + i / 4 * pitch * 16);
     WINOGRAD_BOTH(winograd_a, t, 4, 6);
 #pragma unroll
-    for (int i = 0; i < 36; i++) vstore16(t[i], 0, d + i * step);
+    for (int i = 0; i < 36; i++) HG_STOREV(t[i], d + i * step);
 }
 
 /* global: (slices). Rows row0 .. row0 + rows - 1; v and d begin at elements `vo` and `dof` of `chunk`. */
@@ -257,7 +268,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void winograd_chunk(long
     __global REAL *before = chunk + AT + (INDEX)get_global_id(0) * SLICE, *after = before + 6 * pitch * 16;
     x += xo;
     dy += yo;
-    for (INDEX i = 0; i < 10 * pitch; i++) vstore16((REALV)(0), i, before); /* the padding stays so */
+    for (INDEX i = 0; i < 10 * pitch; i++) HG_STOREV((REALV)(0), before + i * 16); /* the padding stays so */
     for (INDEX i = (INDEX)get_global_id(0); i < (INDEX)rows * (CB + OB); i += (INDEX)get_global_size(0)) {
         INDEX r = i / (CB + OB), b = i - r * (CB + OB), n = ((INDEX)row0 + r) / TY, ty = (INDEX)row0 + r - n * TY;
         if (b < CB) {
@@ -299,7 +310,7 @@ PART void multiply_taps(__global const REAL *restrict v, __global const REAL *re
 #pragma unroll
         for (int j = 0; j < NV; j++) {
             REALV old = first ? (REALV)(0) : vload16(i * NV + j, sums);
-            vstore16(old + acc[i][j], i * NV + j, sums);
+            HG_STOREV(old + acc[i][j], sums + (i * NV + j) * 16);
         }
     }
 }
