@@ -33,11 +33,11 @@ static double kaiming_bound(double fan_in)
     return sqrt(3.0) * (gain / sqrt(fan_in));
 }
 
-hg_status hg_add_weight_and_bias(hg_module *m, hg_shape weight, bool bias)
+hg_status hg_add_weight_and_bias(hg_module *m, hg_shape weight, int64_t outputs, bool bias)
 {
     double fan_in = 1;
     for (int d = 1; d < weight.ndim; d++) fan_in *= (double)weight.size[d];
     double spread = fan_in > 0 ? 1 / sqrt(fan_in) : 0;
     HG_TRY(hg_add_uniform(m, "weight", weight, fan_in > 0 ? kaiming_bound(fan_in) : 0));
-    return bias ? hg_add_uniform(m, "bias", HG_SHAPE(weight.size[0]), spread) : HG_OK;
+    return bias ? hg_add_uniform(m, "bias", HG_SHAPE(outputs), spread) : HG_OK;
 }

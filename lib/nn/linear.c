@@ -28,5 +28,5 @@ hg_module *hg_linear_module(hg_device *dev, int64_t in_features, int64_t out_fea
     hg_module *m = hg_module_new(dev, &linear_class);
     if (!m) return NULL;
     *(linear_state *)m->state = (linear_state){in_features, out_features};
-    return hg_module_built(m, hg_add_weight_and_bias(m, HG_SHAPE(out_features, in_features), bias));
+    return hg_module_built(m, hg_add_weight_and_bias(m, HG_SHAPE(out_features, in_features), out_features, bias));
 }

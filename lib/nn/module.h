@@ -44,9 +44,9 @@ hg_module *hg_module_built(hg_module *m, hg_status status);
 /* A new parameter or buffer: filled, or drawn from uniform(-bound, bound) on the device's generator. */
 hg_status hg_add_filled(hg_module *m, const char *name, bool is_buffer, hg_dtype dtype, hg_shape shape, double value);
 hg_status hg_add_uniform(hg_module *m, const char *name, hg_shape shape, double bound);
-/* weight and bias (if `bias`; its size is weight's first) as PyTorch's Linear and Conv draw them:
+/* weight and bias (if `bias`; of `outputs` elements) as PyTorch's Linear and Conv draw them:
  * kaiming_uniform_(a=sqrt(5)), then uniform(-1 / sqrt(fan_in), 1 / sqrt(fan_in)). */
-hg_status hg_add_weight_and_bias(hg_module *m, hg_shape weight, bool bias);
+hg_status hg_add_weight_and_bias(hg_module *m, hg_shape weight, int64_t outputs, bool bias);
 
 /* The tensor of that name in the module itself, or NULL without an error. */
 hg_tensor *hg_own_tensor(const hg_module *m, const char *name);

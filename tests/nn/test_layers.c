@@ -12,6 +12,16 @@ static hg_module *make_layers(void)
 {
     hg_device *d = test_device();
     hg_module *net = hg_sequential(d), *inner = hg_sequential(d), *innermost = hg_sequential(d);
+    hg_conv_options around = HG_CONV_DEFAULTS, flat = HG_CONV_DEFAULTS;
+    hg_conv_transpose_options twice = {{2}, {1}, {1}, {1, 2}, 2},
+                              deep = {{2}, {0}, {1, HG_NO_PADDING, HG_NO_PADDING}, {1}, 1};
+    around.same = true;
+    flat.padding[0] = 0;
+    flat.padding[1] = 1;
+    flat.padding[2] = HG_NO_PADDING;
+    flat.groups = 2;
+    flat.padding_mode = HG_PAD_REPLICATE;
+    around.padding_mode = HG_PAD_CIRCULAR;
     hg_conv_options padded = HG_CONV_DEFAULTS, grouped = HG_CONV_DEFAULTS, wide = HG_CONV_DEFAULTS,
                     same = HG_CONV_DEFAULTS;
     padded.padding[0] = 1;
@@ -47,7 +57,13 @@ static hg_module *make_layers(void)
                         hg_flatten_module(d, 1, -1),
                         hg_flatten_module(d, 0, -2),
                         inner,
-                        hg_sequential(d)};
+                        hg_sequential(d),
+                        hg_conv3d_module(d, 4, 6, 3, 3, 3, NULL, true),
+                        hg_conv3d_module(d, 4, 8, 1, 2, 3, &flat, true),
+                        hg_conv2d_module(d, 4, 6, 3, 3, &around, false),
+                        hg_conv_transpose1d_module(d, 4, 6, 3, NULL, true),
+                        hg_conv_transpose2d_module(d, 4, 6, 3, 2, &twice, false),
+                        hg_conv_transpose3d_module(d, 4, 6, 3, 3, 3, &deep, true)};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         ck_assert_msg(hg_append(net, all[i]) == HG_OK, "%s", hg_last_error());
     return net;
@@ -55,7 +71,7 @@ static hg_module *make_layers(void)
 
 START_TEST(modules_print_as_pytorch_prints_them)
 {
-    char expected[4096], *text = calloc(1, 8192);
+    char expected[8192], *text = calloc(1, 16384);
     hg_module *nets[] = {hg_fashion_dnn(test_device()), hg_fashion_cnn(test_device(), NULL), make_layers()};
     FILE *f = fopen(TEST_DATA "/nn/repr.txt", "r");
     ck_assert_ptr_nonnull(f);
@@ -185,7 +201,7 @@ START_TEST(dropout_works_in_training_only)
         }
         ck_assert_int_gt(zero, 1900);
         ck_assert_int_lt(zero, 2900);
-        ck_assert_int_eq(k == 1, mixed == 0);       /* whole channels */
+        ck_assert_int_eq(k == 1, mixed == 0); /* whole channels */
         free(v);
         hg_module_free(layers[k]);
     }
@@ -238,7 +254,7 @@ START_TEST(batch_norm_without_momentum_is_a_mean_over_batches)
     hg_module *m = hg_batch_norm1d_module(test_device(), 2, &o);
     double *golden = test_golden_values("nn/cumulative", NULL);
     for (int step = 0; step < 3; step++) {
-        if (step == 2) {    /* a count that was written from outside is seen */
+        if (step == 2) { /* a count that was written from outside is seen */
             ck_assert_hg(hg_fill_(hg_buffer(m, "num_batches_tracked"), 7));
             ck_assert_hg(hg_write(hg_buffer(m, "num_batches_tracked"), &(int64_t){2}));
         }
@@ -317,6 +333,29 @@ END_TEST
         test_error(HG_E_ARG, text);                                                                                    \
     } while (0)
 
+START_TEST(convolutions_of_any_rank_run_with_their_options)
+{
+    hg_scope *s = hg_scope_begin(test_device());
+    hg_device *d = test_device();
+    hg_conv_options o = {{2, 1, 1}, {1, 1, 1}, {1, 1, 1}, 2, false, HG_PAD_REPLICATE};
+    hg_conv_transpose_options t = {{2, 3, 1}, {1, 0, 0}, {1, 0, 0}, {1, 1, 2}, 2};
+    hg_module *deep = hg_conv3d_module(d, 4, 6, 2, 3, 2, &o, true),
+              *line = hg_conv_transpose1d_module(d, 4, 6, 3, &t, true),
+              *plane = hg_conv_transpose2d_module(d, 4, 6, 3, 2, &t, true),
+              *back = hg_conv_transpose3d_module(d, 4, 6, 2, 3, 2, &t, false);
+    hg_tensor *x = random_tensor(HG_SHAPE(2, 4, 3, 4, 5)), *flat = hg_select(x, 2, 0), *row = hg_select(flat, 2, 0);
+    same_bits(hg_forward(deep, x), hg_conv3d(x, hg_parameter(deep, "weight"), hg_parameter(deep, "bias"), &o));
+    same_bits(hg_forward(line, row),
+              hg_conv_transpose1d(row, hg_parameter(line, "weight"), hg_parameter(line, "bias"), &t));
+    same_bits(hg_forward(plane, flat),
+              hg_conv_transpose2d(flat, hg_parameter(plane, "weight"), hg_parameter(plane, "bias"), &t));
+    same_bits(hg_forward(back, x), hg_conv_transpose3d(x, hg_parameter(back, "weight"), NULL, &t));
+    hg_module *all[] = {deep, line, plane, back};
+    for (int i = 0; i < 4; i++) hg_module_free(all[i]);
+    hg_scope_end(s);
+}
+END_TEST
+
 START_TEST(constructors_refuse_what_makes_no_layer)
 {
     hg_device *d = test_device();
@@ -335,6 +374,14 @@ START_TEST(constructors_refuse_what_makes_no_layer)
     o = (hg_conv_options){{1}, {0}, {-1}, 1, false, 0};
     refused(hg_conv2d_module(d, 4, 3, 3, 3, &o, true), "dilation must be at least 1, got -1");
     refused(hg_conv2d_module(d, 4, 3, 3, 0, NULL, true), "kernel size must be at least 1, got 0");
+    o = HG_CONV_DEFAULTS;
+    o.padding_mode = 7;
+    refused(hg_conv3d_module(d, 4, 3, 3, 3, 3, &o, true),
+            "Conv3d: padding_mode must be one of HG_PAD_CONSTANT (zeros)");
+    hg_conv_transpose_options t = {{1}, {0}, {-2}, {1}, 2};
+    refused(hg_conv_transpose1d_module(d, 4, 4, 3, &t, true),
+            "ConvTranspose1d: output_padding must be at least 0, got -2");
+    refused(hg_conv_transpose2d_module(d, 4, 3, 3, 3, &t, true), "out_channels must be divisible by groups; 3 and 2");
     p.padding[1] = 2;
     refused(hg_max_pool2d_module(d, &p), "pad should be at most half of kernel size, but got pad=2 and kernel_size=2");
     refused(hg_adaptive_avg_pool2d_module(d, 1, -2), "width must be at least 0, got -2");
@@ -353,5 +400,5 @@ Suite *layers_suite(void)
                       dropout_works_in_training_only, batch_norm_counts_and_averages,
                       batch_norm_without_momentum_is_a_mean_over_batches, batch_norm_counts_nothing_after_bad_data,
                       batch_norm_without_statistics_uses_the_batchs_always, batch_norm_refuses_other_ranks,
-                      constructors_refuse_what_makes_no_layer);
+                      convolutions_of_any_rank_run_with_their_options, constructors_refuse_what_makes_no_layer);
 }

@@ -56,7 +56,11 @@ def layers():
         nn.AvgPool2d(3, stride=1, padding=1), nn.AvgPool2d((2, 3)),
         nn.AdaptiveAvgPool2d((1, 1)), nn.AdaptiveAvgPool2d((None, 7)),
         nn.Dropout(0.5), nn.Dropout2d(0.25), nn.Flatten(), nn.Flatten(0, -2),
-        nn.Sequential(nn.Sequential(nn.ReLU())), nn.Sequential())
+        nn.Sequential(nn.Sequential(nn.ReLU())), nn.Sequential(),
+        nn.Conv3d(4, 6, 3), nn.Conv3d(4, 8, (1, 2, 3), padding=(0, 1, 0), padding_mode="replicate", groups=2),
+        nn.Conv2d(4, 6, 3, padding="same", padding_mode="circular", bias=False), nn.ConvTranspose1d(4, 6, 3),
+        nn.ConvTranspose2d(4, 6, (3, 2), stride=2, padding=1, output_padding=1, groups=2, bias=False, dilation=(1, 2)),
+        nn.ConvTranspose3d(4, 6, 3, output_padding=(1, 0, 0), stride=2))
 
 
 def numbers(shape, salt):

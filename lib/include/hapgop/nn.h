@@ -83,6 +83,16 @@ HG_API hg_module *hg_conv1d_module(hg_device *dev, int64_t in_channels, int64_t 
                                    const hg_conv_options *o, bool bias);
 HG_API hg_module *hg_conv2d_module(hg_device *dev, int64_t in_channels, int64_t out_channels, int64_t kernel_h,
                                    int64_t kernel_w, const hg_conv_options *o, bool bias);
+HG_API hg_module *hg_conv3d_module(hg_device *dev, int64_t in_channels, int64_t out_channels, int64_t kernel_d,
+                                   int64_t kernel_h, int64_t kernel_w, const hg_conv_options *o, bool bias);
+HG_API hg_module *hg_conv_transpose1d_module(hg_device *dev, int64_t in_channels, int64_t out_channels, int64_t kernel,
+                                             const hg_conv_transpose_options *o, bool bias);
+HG_API hg_module *hg_conv_transpose2d_module(hg_device *dev, int64_t in_channels, int64_t out_channels,
+                                             int64_t kernel_h, int64_t kernel_w, const hg_conv_transpose_options *o,
+                                             bool bias);
+HG_API hg_module *hg_conv_transpose3d_module(hg_device *dev, int64_t in_channels, int64_t out_channels,
+                                             int64_t kernel_d, int64_t kernel_h, int64_t kernel_w,
+                                             const hg_conv_transpose_options *o, bool bias);
 typedef struct hg_batch_norm_options {
     double eps, momentum;       /* momentum < 0: None, a cumulative average */
     bool affine, track_running_stats;
