@@ -1,6 +1,6 @@
 /* Random numbers from Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): four
  * 32-bit words from a counter and a key, so that element i has the same number whatever the work-group size.
- * A work-item makes whole blocks of four words (two for integers); bernoulli on CPUs sixteen blocks at once. f32. */
+ * A work-item makes whole blocks of four words (two for integers); on CPUs sixteen blocks at once, but for integers. f32. */
 #include "common.clh"
 
 /* Words x, y, z, w of the block whose counter is x + 2^32 y, or of as many blocks as the vector type has lanes. */
@@ -25,12 +25,34 @@ static inline uint4 philox(ulong seed, ulong block)
     return (uint4)(x, y, z, w);
 }
 
-/* 24 bits as a float in [0, 1). */
-static inline float4 unit(uint4 words)
+#if HG_CPU
+/* Element k of 16 blocks' first, second, third and fourth numbers go side by side: 64 elements, or those before n. */
+static inline void store_blocks(float16 a, float16 b, float16 c, float16 d, long i, long n, __global float *y)
 {
-    return convert_float4(words >> 8) * 0x1p-24f;
+    float v[4][16];
+    vstore16(a, 0, v[0]);
+    vstore16(b, 0, v[1]);
+    vstore16(c, 0, v[2]);
+    vstore16(d, 0, v[3]);
+    if (i + 64 <= n)
+        for (int k = 0; k < 16; k++) vstore4((float4)(v[0][k], v[1][k], v[2][k], v[3][k]), k, y + i);
+    else
+        for (int k = 0; i + k < n; k++) y[i + k] = v[k % 4][k / 4];
 }
 
+/* Words of the 16 blocks from `first` on, as floats in [0, 1). */
+#define UNIT_BLOCKS(seed, first, a, b, c, d)                                                                           \
+    float16 a, b, c, d;                                                                                                \
+    do {                                                                                                               \
+        uint16 x_ = (uint)(first) + (uint16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);                    \
+        uint16 y_ = (uint)((first) >> 32) + (as_uint16(x_ < (uint)(first)) & 1), z_ = 0, w_ = 0;                       \
+        PHILOX(uint16, x_, y_, z_, w_, seed);                                                                          \
+        a = convert_float16(x_ >> 8) * 0x1p-24f;                                                                       \
+        b = convert_float16(y_ >> 8) * 0x1p-24f;                                                                       \
+        c = convert_float16(z_ >> 8) * 0x1p-24f;                                                                       \
+        d = convert_float16(w_ >> 8) * 0x1p-24f;                                                                       \
+    } while (0)
+#else
 /* Stores the first elements of v that lie before n. */
 static inline void store4(float4 v, long i, long n, __global float *y)
 {
@@ -40,16 +62,42 @@ static inline void store4(float4 v, long i, long n, __global float *y)
     if (i + 3 < n) y[i + 3] = v.w;
 }
 
+/* 24 bits as a float in [0, 1). */
+static inline float4 unit(uint4 words)
+{
+    return convert_float4(words >> 8) * 0x1p-24f;
+}
+#endif
+
 __kernel void uniform(long n, ulong seed, ulong block, float low, float range, __global float *restrict y, long yo)
 {
     y += yo;
+#if HG_CPU
+    HG_FOR(q, (n + 63) / 64)
+    {
+        UNIT_BLOCKS(seed, block + 16 * (ulong)q, a, b, c, d);
+        store_blocks(low + range * a, low + range * b, low + range * c, low + range * d, 64 * (long)q, n, y);
+    }
+#else
     HG_FOR(b, (n + 3) / 4) store4(low + range * unit(philox(seed, block + b)), 4 * (long)b, n, y);
+#endif
 }
 
 /* Box-Muller: two words make two numbers. */
 __kernel void normal(long n, ulong seed, ulong block, float mean, float std, __global float *restrict y, long yo)
 {
     y += yo;
+#if HG_CPU
+    HG_FOR(q, (n + 63) / 64)
+    {
+        UNIT_BLOCKS(seed, block + 16 * (ulong)q, a, b, c, d);
+        a = std * sqrt(-2.0f * log(1.0f - a));
+        b = std * sqrt(-2.0f * log(1.0f - b));
+        c *= 6.28318530717958648f;
+        d *= 6.28318530717958648f;
+        store_blocks(mean + a * cos(c), mean + b * cos(d), mean + a * sin(c), mean + b * sin(d), 64 * (long)q, n, y);
+    }
+#else
     HG_FOR(b, (n + 3) / 4)
     {
         float4 u = unit(philox(seed, block + b));
@@ -57,6 +105,7 @@ __kernel void normal(long n, ulong seed, ulong block, float mean, float std, __g
         float2 c = radius * cos(angle), s = radius * sin(angle);
         store4(mean + std * (float4)(c, s), 4 * (long)b, n, y);
     }
+#endif
 }
 
 /* 1 where the word is below `limit` = p * 2^32. */

@@ -59,6 +59,7 @@ int main(void)
         layers_suite(),
         module_suite(),
         norms_suite(),
+        zoo_suite(),
     };
     return test_main("nn", suites, (int)(sizeof suites / sizeof *suites));
 }

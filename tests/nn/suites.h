@@ -9,6 +9,7 @@ Suite *forward_suite(void);
 Suite *layers_suite(void);
 Suite *module_suite(void);
 Suite *norms_suite(void);
+Suite *zoo_suite(void);
 
 /* A module with parameters weight (3) and bias (1) and the buffer seen (1); forward gives x * 2 as a new tensor. */
 hg_module *test_unit(void);

@@ -133,6 +133,31 @@ typedef struct hg_fashion_cnn_options {
 } hg_fashion_cnn_options;
 HG_API hg_module *hg_fashion_cnn(hg_device *dev, const hg_fashion_cnn_options *o);  /* NULL: as the chapter has it */
 
+/* ---- Networks by name --------------------------------------------------------------------------------------------
+ * ResNets, VGGs and GoogLeNet are torchvision's: names of parameters, shapes, printing and, from the same seed of
+ * HG_RNG_TORCH, first values (normal ones to rounding; GoogLeNet's as with init_weights=False). */
+typedef struct hg_model_options {
+    int64_t classes;        /* 0: the network's own number */
+    /* GoogLeNet only. aux_logits: two more classifiers, "aux1" and "aux2", which run in training; the result is still the
+     * logits alone, theirs are seen by forward hooks. transform_input: for weights that expect torchvision's input. */
+    bool aux_logits, transform_input;
+} hg_model_options;
+#define HG_MODEL_DEFAULTS ((hg_model_options){0, false, false})
+
+typedef struct hg_model_info {
+    const char *name;                   /* "resnet18" */
+    int64_t channels, height, width;    /* of the images it was made for */
+    int64_t classes;                    /* its own number */
+    const char *about;
+    bool any_classes;                   /* whether hg_model_options.classes may be another */
+} hg_model_info;
+/* All there are, in the order in which they are listed. */
+HG_API const hg_model_info *hg_models(int *count);
+HG_API const hg_model_info *hg_model_find(const char *name);    /* NULL with HG_E_ARG, listing what there is */
+/* "fashion-dnn", "fashion-cnn", "lenet5", "xai", "resnet18", "resnet34", "resnet50", "vgg11", "vgg11_bn", "vgg16",
+ * "vgg16_bn", "googlenet"; NULL with an error. */
+HG_API hg_module *hg_model(hg_device *dev, const char *name, const hg_model_options *o);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,22 +1,17 @@
 /* The chapter's two networks for Fashion-MNIST (28 x 28 images, 10 classes). Both return logits: softmax is in the
  * loss. */
-#include "nn/module.h"
-
-static hg_tensor *run(hg_module *m, const char *child, hg_tensor *x)
-{
-    return hg_forward(hg_child(m, child), x);
-}
+#include "nn/zoo/zoo.h"
 
 /* ---- FashionDNN: 784 - 256 - 128 - 10 ---- */
 
-static hg_tensor *dnn_forward(hg_module *m, hg_tensor *x)
+static hg_value dnn_flow(hg_module *m, hg_flow *f, hg_value x)
 {
-    x = hg_relu(run(m, "fc1", hg_view(x, HG_SHAPE(-1, 784))));
-    x = hg_relu(run(m, "fc2", run(m, "drop", x)));
-    return run(m, "fc3", x);
+    x = hg_flow_relu(f, hg_flow_child(f, m, "fc1", hg_flow_rows(f, x, 784)));
+    x = hg_flow_relu(f, hg_flow_child(f, m, "fc2", hg_flow_child(f, m, "drop", x)));
+    return hg_flow_child(f, m, "fc3", x);
 }
 
-static const hg_module_class dnn_class = {.name = "FashionDNN", .forward = dnn_forward};
+static const hg_flow_class dnn_class = {{.name = "FashionDNN", .forward = hg_flow_forward}, dnn_flow};
 
 static hg_status add_dnn(hg_module *m, hg_device *dev)
 {
@@ -28,7 +23,7 @@ static hg_status add_dnn(hg_module *m, hg_device *dev)
 
 hg_module *hg_fashion_dnn(hg_device *dev)
 {
-    hg_module *m = hg_module_new(dev, &dnn_class);
+    hg_module *m = hg_module_new(dev, &dnn_class.cls);
     return m ? hg_module_built(m, add_dnn(m, dev)) : NULL;
 }
 
@@ -38,23 +33,23 @@ typedef struct cnn_state {
     bool fc_relu;
 } cnn_state;
 
-static hg_tensor *between(const hg_module *m, hg_tensor *x)
+static hg_value between(const hg_module *m, hg_flow *f, hg_value x)
 {
     const cnn_state *s = m->state;
-    return s->fc_relu ? hg_relu(x) : x;
+    return s->fc_relu ? hg_flow_relu(f, x) : x;
 }
 
-static hg_tensor *cnn_forward(hg_module *m, hg_tensor *x)
+static hg_value cnn_flow(hg_module *m, hg_flow *f, hg_value x)
 {
-    x = run(m, "layer2", run(m, "layer1", x));
-    x = hg_view(x, HG_SHAPE(hg_size(x, 0), -1));
-    x = run(m, "drop", between(m, run(m, "fc1", x)));
-    x = between(m, run(m, "fc2", x));
-    return run(m, "fc3", x);
+    x = hg_flow_child(f, m, "layer2", hg_flow_child(f, m, "layer1", x));
+    x = hg_flow_child(f, m, "fc1", hg_flow_rows(f, x, -1));
+    x = hg_flow_child(f, m, "drop", between(m, f, x));
+    x = between(m, f, hg_flow_child(f, m, "fc2", x));
+    return hg_flow_child(f, m, "fc3", x);
 }
 
-static const hg_module_class cnn_class = {
-    .name = "FashionCNN", .state_size = sizeof(cnn_state), .forward = cnn_forward};
+static const hg_flow_class cnn_class = {
+    {.name = "FashionCNN", .state_size = sizeof(cnn_state), .forward = hg_flow_forward}, cnn_flow};
 
 /* conv 3 x 3, batch norm, ReLU, max pool 2 x 2 */
 static hg_status add_block(hg_module *m, hg_device *dev, const char *name, int64_t in, int64_t out, int64_t padding)
@@ -81,7 +76,7 @@ static hg_status add_cnn(hg_module *m, hg_device *dev)
 
 hg_module *hg_fashion_cnn(hg_device *dev, const hg_fashion_cnn_options *o)
 {
-    hg_module *m = hg_module_new(dev, &cnn_class);
+    hg_module *m = hg_module_new(dev, &cnn_class.cls);
     if (!m) return NULL;
     *(cnn_state *)m->state = (cnn_state){o && o->fc_relu};
     return hg_module_built(m, add_cnn(m, dev));
