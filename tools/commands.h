@@ -4,6 +4,7 @@
 #define TOOLS_COMMANDS_H
 
 int devices_command(int argc, char **argv);
+int model_command(int argc, char **argv);
 int train_command(int argc, char **argv);
 
 /* How the user called the program: argv[0] of main. */

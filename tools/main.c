@@ -15,6 +15,7 @@ static const struct command {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"devices", "list the OpenCL devices and what they can do", devices_command},
+    {"model", "print a network and what its layers cost", model_command},
     {"train", "train a network on Fashion-MNIST", train_command},
 };
 #define COMMANDS ((int)(sizeof commands / sizeof *commands))

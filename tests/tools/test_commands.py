@@ -38,6 +38,23 @@ class Commands(Case):
         listed = json.loads(run('devices', '--json').stdout)['devices']
         self.assertIn('class', listed[0])
 
+    def test_model_prints_the_network_and_its_layers(self):
+        out = run('model', 'lenet5', '--input', '2x1x32x32').stdout
+        self.assertTrue(out.startswith('LeNet5(\n  (features): Sequential(\n    (0): Conv2d(1, 6, kernel_size=(5, 5)'), out)
+        # 2 * 2 * 6 * 28 * 28 * 25 operations, 2 * 6 * 28 * 28 floats
+        self.assertRegex(out, r'features\.0 +Conv2d +2x6x28x28 +156 +0\.470 +0\.038\n')
+        self.assertRegex(out, r'classifier\.4 +Linear +2x10 +850 +0\.003 +0\.000\n')
+        self.assertIn('parameters 61706, 0.2 MB with buffers', out)
+
+    def test_model_lists_and_refuses(self):
+        self.assertIn('googlenet    3x224x224, 1000 classes', run('model', '--list').stdout)
+        self.assertSays(run('model', code=2), "the network's name is missing", 'hapgop help model')
+        self.assertSays(run('model', 'resnet19', code=2), 'no network is called "resnet19"', 'resnet18')
+        self.assertSays(run('model', 'lenet5', 'x', code=2), 'unknown argument x')
+        self.assertSays(run('model', 'lenet5', '--input', '1x', code=2), '--input 1x is no shape')
+        self.assertSays(run('model', 'lenet5', '--input', '1x3x32x32', code=1), 'expected input[1, 3, 32, 32]')
+        self.assertSays(run('model', 'vgg11', '--aux-logits', code=1), 'for googlenet')
+
     def test_full_standard_output_is_an_error(self):
         with open('/dev/full', 'w') as full:
             done = subprocess.run([PROGRAM, '--version'], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
