@@ -13,7 +13,8 @@ enum {
     PACK_TRANSPOSED_FROM = 48, /* earlier if its columns are far apart */
     ROWS = 512,
     LEAST_ROWS = 128, /* of A for a work-item: K_BLOCK columns of them, 512 KB, stay in L2 */
-    PANELS = 8
+    PANELS = 8,
+    MOST_ROWS = 4 /* of A for gemm_rows.cl */
 };
 static const int64_t WORKSPACE = 128 << 20; /* bytes of packed A */
 
@@ -33,10 +34,16 @@ static const tile *choose(const hg_gemm_problem *p)
     return p->n <= 16 && p->m > 8 ? &narrow : &wide;
 }
 
+/* Few rows, and a B whose rows are read whole: gemm_rows.cl. */
+static bool by_rows(const hg_gemm_problem *p)
+{
+    return p->m <= MOST_ROWS && p->trans_b && !p->trans_a;
+}
+
 const char *hg_gemm_cpu_algorithm(hg_device *dev, const hg_gemm_problem *p)
 {
     (void)dev;
-    return choose(p)->name;
+    return by_rows(p) ? "rows" : choose(p)->name;
 }
 
 /* A as the kernel takes it: see gemm_cpu.cl. */
@@ -169,8 +176,23 @@ static hg_gemm_problem part(const hg_gemm_problem *p, int64_t z, int64_t batch, 
     return q;
 }
 
+static hg_status multiply_rows(hg_device *dev, const hg_gemm_problem *p)
+{
+    int64_t columns = hg_round_up(hg_ceil_div(p->n, 8 * (int64_t)dev->info.units), 4);
+    return hg_launch(dev, &hg_source_gemm_rows, p->f64 ? "-DHG_F64=1" : NULL, "gemm_rows",
+                     (hg_range){2, {(size_t)hg_ceil_div(p->n, columns), (size_t)p->batch}, {1, 1}},
+                     HG_ARGS(HG_ARG_I32(p->m), HG_ARG_I32(p->n), HG_ARG_I32(p->k), HG_ARG_I32(columns),
+                             hg_arg_real(p->f64, p->alpha), hg_arg_real(p->f64, p->beta), HG_ARG_MEM(p->a.mem),
+                             HG_ARG_I64(p->a.offset), HG_ARG_I64(p->a.ld), HG_ARG_I64(p->a.step), HG_ARG_MEM(p->b.mem),
+                             HG_ARG_I64(p->b.offset), HG_ARG_I64(p->b.ld), HG_ARG_I64(p->b.step), HG_ARG_MEM(p->c.mem),
+                             HG_ARG_I64(p->c.offset), HG_ARG_I64(p->c.ld), HG_ARG_I64(p->c.step),
+                             HG_ARG_I32(hg_gemm_epilogue(p)), HG_ARG_MEM(p->bias ? p->bias : p->c.mem),
+                             HG_ARG_I64(p->bias_offset)));
+}
+
 hg_status hg_gemm_cpu(hg_device *dev, const hg_gemm_problem *p)
 {
+    if (by_rows(p)) return multiply_rows(dev, p);
     const tile *t = choose(p);
     int64_t row = p->k * (p->f64 ? 8 : 4);        /* bytes of a packed row */
     int64_t fits = WORKSPACE / row / ROWS * ROWS; /* rows of a chunk */

@@ -23,6 +23,18 @@ START_TEST(every_transpose_at_every_edge_of_the_tiles)
 }
 END_TEST
 
+/* The path of its own that a batch of one to four images takes through a linear layer. */
+START_TEST(few_rows_by_a_matrix_that_lies_transposed)
+{
+    for (int m = 1; m <= 5; m++) {
+        int64_t n = test_between(1, 80), k = test_between(1, 100), z = test_between(1, 3);
+        check_product(&(product){PRODUCTS(z, m, n, k), .trans_b = true, .offset = {1, 3, 5}, .gap = {3, 1, 2},
+                                 .bias_along = m % 2 ? HG_BIAS_COLUMNS : HG_BIAS_ROWS, .relu = m > 2, .beta = m == 3});
+        check_product(&(product){PRODUCT(m, 7, 16, 1), .trans_b = true});
+    }
+}
+END_TEST
+
 START_TEST(offsets_and_leading_dimensions_leave_the_rest_alone)
 {
     for (int trans = 0; trans < 4; trans++) {
@@ -257,7 +269,8 @@ END_TEST
 Suite *gemm_suite(void)
 {
     return TEST_SUITE(
-        "gemm", every_transpose_at_every_edge_of_the_tiles, offsets_and_leading_dimensions_leave_the_rest_alone,
+        "gemm", every_transpose_at_every_edge_of_the_tiles, few_rows_by_a_matrix_that_lies_transposed,
+        offsets_and_leading_dimensions_leave_the_rest_alone,
         alpha_and_beta, bias_and_relu, batches_share_an_operand_or_have_their_own, empty_sizes, a_long_sum_is_split,
         large_products_go_in_chunks, random_products, rounding_stays_within_the_metric, double_precision,
         double_precision_on_gpus, the_same_product_gives_the_same_bits, relu_keeps_nan, bad_problems_say_what_is_wrong);

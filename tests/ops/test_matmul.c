@@ -234,7 +234,7 @@ static int kernels_until_now(hg_device *dev)
     ck_assert_hg(hg_profile_write(dev, stream));
     fclose(stream);
     int lines = 0;
-    for (char *p = text; (p = strstr(p, "gemm ")); p++) lines++;
+    for (char *p = text; (p = strstr(p, "gemm")); p++) lines++;
     free(text);
     return lines;
 }
