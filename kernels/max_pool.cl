@@ -8,6 +8,10 @@
 #include "common.clh"
 #include "pool.clh"
 
+#ifndef ROW
+#define ROW 2048
+#endif
+
 #ifndef WINNER
 #define WINNER uchar
 #define WINNER_VECTOR(n) uchar##n
@@ -139,6 +143,70 @@ __kernel void max_pool_fwd(long planes, long8 size, long8 more, __global const R
         }
     }
 }
+
+#if !K2S2
+static inline REALV larger(REALV a, REALV b)
+{
+    return select(a, b, (b > a) | isnan(b));
+}
+
+/* 16 elements, what lies behind `end` left out. */
+static inline REALV load_before(__global const REAL *p, __global const REAL *end)
+{
+    REAL v[16];
+    if (p + 16 <= end) return HG_LOADV(p);
+    for (int k = 0; k < 16; k++) v[k] = p + k < end ? p[k] : (REAL)0;
+    return vload16(0, v);
+}
+
+/* 16 elements s apart. */
+static inline REALV load_apart(const REAL *p, int s)
+{
+    if (s == 1) return vload16(0, p);
+    if (s == 2) return (REALV)(vload16(0, p).even, vload16(1, p).even);
+    return (REALV)(p[0], p[s], p[2 * s], p[3 * s], p[4 * s], p[5 * s], p[6 * s], p[7 * s], p[8 * s], p[9 * s],
+                   p[10 * s], p[11 * s], p[12 * s], p[13 * s], p[14 * s], p[15 * s]);
+}
+
+/* Values alone, for rows that take up to ROW elements with their padding: down the window's rows first, then across.
+ * Vectors may reach behind the end of a row of x or y: what is read there is covered, what is written there comes
+ * later, or is not written at the end of the plane. */
+__kernel void max_pool_values(long planes, long8 size, long8 more, __global const REAL *restrict x, long xo,
+                              __global REAL *restrict y, long yo)
+{
+    pool p = pool_of(size, more);
+    REAL row[ROW];
+    const REALV none = (REAL)-INFINITY;
+    __global const REAL *end = x + xo + planes * p.h * p.w;
+    for (int w = 0; w < ROW; w += 16) vstore16(none, 0, row + w);
+    FOR_PLANES(q, planes)
+    {
+        __global REAL *yr = y + yo + q * p.oh * p.ow, *plane_end = yr + p.oh * p.ow;
+        for (int i = 0; i < p.oh; i++, yr += p.ow) {
+            int top = i * p.sh - p.ph;
+            int u0 = top < 0 ? ceil_div(-top, p.dh) : 0, u1 = min(p.kh, ceil_div(p.h - top, p.dh));
+            __global const REAL *xr = x + xo + (q * p.h + top + u0 * p.dh) * p.w;
+            for (int w = 0; w < p.w; w += 16) {
+                REALV v = load_before(xr + w, end);
+                for (int u = 1; u < u1 - u0; u++) v = larger(v, load_before(xr + u * p.dh * p.w + w, end));
+                vstore16(v, 0, row + p.pw + w);
+            }
+            vstore16(none, 0, row + p.pw + p.w);
+            for (int j = 0; j < p.ow; j += 16) {
+                REALV v = load_apart(row + j * p.sw, p.sw);
+                for (int k = 1; k < p.kw; k++) v = larger(v, load_apart(row + j * p.sw + k * p.dw, p.sw));
+                if (yr + j + 16 <= plane_end) {
+                    HG_STOREV(v, yr + j);
+                } else {
+                    REAL last[16];
+                    vstore16(v, 0, last);
+                    for (int k = 0; j + k < p.ow; k++) yr[j + k] = last[k];
+                }
+            }
+        }
+    }
+}
+#endif
 
 #if K2S2
 /* Two rows of dx from a row of dy. */

@@ -5,16 +5,24 @@
 #include "autograd/autograd.h"
 #include "ops/pool.h"
 
-enum { BYTE_PLACES = 256 };
+enum { BYTE_PLACES = 256, ROW = 2048 }; /* ROW: of max_pool_values() */
 
-/* The variant for a problem: element type, index width, winners' type, 2 x 2 windows side by side. */
-static void options_of(const hg_pool_problem *p, hg_dtype dtype, char *out, size_t size)
+/* 2 x 2 windows side by side. */
+static bool is_k2s2(const hg_pool_problem *p)
 {
     const hg_pool_options *o = &p->o;
     bool k2s2 = true;
     for (int d = 0; d < 2; d++)
         k2s2 = k2s2 && o->kernel[d] == 2 && o->stride[d] == 2 && o->padding[d] == 0 && o->dilation[d] == 1 &&
                2 * p->out[d] <= p->in[d];
+    return k2s2;
+}
+
+/* The variant for a problem: element type, index width, winners' type, 2 x 2 windows side by side. */
+static void options_of(const hg_pool_problem *p, hg_dtype dtype, char *out, size_t size)
+{
+    const hg_pool_options *o = &p->o;
+    bool k2s2 = is_k2s2(p);
     snprintf(out, size, "%s%s%s%s", k2s2 ? "-DK2S2=1 " : "", o->kernel[0] * o->kernel[1] > BYTE_PLACES ? "-DWINNER=int " : "",
              dtype == HG_F64 ? "-DHG_F64=1 " : "", p->planes * p->in[0] * p->in[1] > INT32_MAX ? "-DHG_WIDE=1" : "");
 }
@@ -34,6 +42,14 @@ static hg_status max_pool_backward(hg_node *n, hg_tensor *dy, hg_tensor **dx)
 }
 static const hg_op max_pool_op = {"MaxPool2DWithIndicesBackward0", max_pool_backward};
 
+/* Whether max_pool_values() does it: on a CPU, if its vectors stay inside of a row buffer. */
+static bool by_values(const hg_device *dev, const hg_pool_problem *p)
+{
+    const hg_pool_options *o = &p->o;
+    int64_t across = (hg_round_up(p->out[1], 16) + 16) * o->stride[1] + (o->kernel[1] - 1) * o->dilation[1];
+    return hg_is_cpu(dev) && !is_k2s2(p) && hg_max_i64(across, p->in[1] + o->padding[1]) <= ROW - 32;
+}
+
 /* *indices is NULL or becomes a new tensor of the scope. */
 static hg_tensor *max_pool(hg_tensor *input, const hg_pool_problem *p, hg_tensor **indices)
 {
@@ -45,6 +61,11 @@ static hg_tensor *max_pool(hg_tensor *input, const hg_pool_problem *p, hg_tensor
     hg_tensor *places = indices ? hg_new_tensor(dev, HG_I64, p->ndim, p->size) : y;
     if (!hg_ok(x) || !hg_ok(y) || !hg_ok(winner) || !hg_ok(places)) return hg_failed();
     options_of(p, x->dtype, options, sizeof options);
+    if (!keep && by_values(dev, p))
+        return hg_launch(dev, &hg_source_max_pool, options, "max_pool_values", hg_pool_range(dev, p, y->numel),
+                         HG_ARGS(HG_ARG_POOL(p), HG_ARG_TENSOR(x), HG_ARG_TENSOR(y))) == HG_OK
+                   ? y
+                   : hg_failed();
     if (hg_launch(dev, &hg_source_max_pool, options, "max_pool_fwd", hg_pool_range(dev, p, y->numel),
                   HG_ARGS(HG_ARG_POOL(p), HG_ARG_TENSOR(x), HG_ARG_TENSOR(y), HG_ARG_I32(keep), HG_ARG_TENSOR(winner),
                           HG_ARG_I32(indices != NULL), HG_ARG_TENSOR(places))) != HG_OK)

@@ -121,6 +121,34 @@ START_TEST(two_by_two_windows_of_any_width_agree_with_plain_loops)
 }
 END_TEST
 
+/* Without a gradient and indices values go another way on CPUs. */
+START_TEST(values_alone_are_those_with_indices)
+{
+    for (int round = 0; round < 30; round++) {
+        hg_scope *s = hg_scope_begin(test_device());
+        hg_pool_options o = HG_POOL_DEFAULTS;
+        int64_t size[2];
+        for (int d = 0; d < 2; d++) {
+            o.kernel[d] = test_between(1, 5);
+            o.stride[d] = test_between(1, 4);
+            o.padding[d] = test_between(0, o.kernel[d] / 2);
+            o.dilation[d] = test_between(1, 2);
+            size[d] = test_between(o.dilation[d] * (o.kernel[d] - 1) + 1, 45);
+        }
+        o.ceil_mode = test_between(0, 1);
+        hg_shape in = HG_SHAPE(test_between(1, 40), size[0], size[1]);
+        double *x = test_values(test_numel(in));
+        if (round % 3 == 0) x[test_between(0, test_numel(in) - 1)] = NAN;
+        hg_tensor *t = test_layout(round % TEST_LAYOUTS, HG_F32, in, x), *indices, *y = hg_max_pool2d(t, &o, &indices);
+        double *expected = test_read(y);
+        test_equal(hg_max_pool2d(t, &o, NULL), hg_tensor_shape(y), expected);
+        free(expected);
+        free(x);
+        hg_scope_end(s);
+    }
+}
+END_TEST
+
 START_TEST(nan_wins_and_padding_never_does)
 {
     hg_scope *s = hg_scope_begin(test_device());
@@ -224,7 +252,8 @@ Suite *pool_suite(void)
 {
     return TEST_SUITE("pool", max_pooling_gives_pytorchs_values_indices_and_gradients,
                       average_pooling_gives_pytorchs_values_and_gradients,
-                      two_by_two_windows_of_any_width_agree_with_plain_loops, nan_wins_and_padding_never_does,
+                      two_by_two_windows_of_any_width_agree_with_plain_loops,
+                      values_alone_are_those_with_indices, nan_wins_and_padding_never_does,
                       ceil_mode_counts_windows_as_pytorch_does, empty_batches_pass_and_impossible_windows_are_named,
                       pooling_gradients_agree_with_differences);
 }

@@ -89,6 +89,7 @@ START_TEST(max_pooling_of_any_window)
     hg_tensor *leaf = smoke_leaf(HG_F32, SMOKE_SHAPE, 1), *t = hg_max_pool2d(leaf, &o, NULL), *sum;
     ck_assert_hg(hg_backward_with(t, hg_full(test_device(), HG_F32, HG_SHAPE(2, 3, 4, 4), 1), false));
     test_equal(t, HG_SHAPE(2, 3, 4, 4), y);
+    test_equal(hg_max_pool2d(hg_detach(leaf), &o, NULL), HG_SHAPE(2, 3, 4, 4), y);
     sum = hg_sum(hg_grad(leaf), HG_DIMS(0, 1, 2, 3), false);
     test_equal(sum, HG_SCALAR, ((double[]){96}));
     hg_scope_end(s);
