@@ -109,6 +109,11 @@ bool hg_is_batch_norm2d(const hg_module *m)
     return m->cls == &batch_norm2d_class;
 }
 
+double hg_batch_norm_eps(const hg_module *m)
+{
+    return ((const batch_norm_state *)m->state)->options.eps;
+}
+
 hg_tensor *hg_forward_batch_norm_relu(hg_module *m, hg_tensor *x, const hg_pool_options *pool)
 {
     return hg_forward_by(m, x, normalise, &(follows){true, pool});

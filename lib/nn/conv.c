@@ -71,6 +71,11 @@ static const hg_module_class classes[2][3] = {
      CLASS("ConvTranspose3d", transpose_forward)},
 };
 
+const hg_conv_options *hg_conv2d_options(const hg_module *m)
+{
+    return m->cls == &classes[0][1] ? &((const conv_state *)m->state)->options : NULL;
+}
+
 static hg_status check(const char *name, const conv_state *s)
 {
     const hg_conv_options *o = &s->options;

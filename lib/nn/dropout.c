@@ -31,6 +31,11 @@ static const hg_module_class dropout_class = {
 static const hg_module_class dropout2d_class = {
     .name = "Dropout2d", .state_size = sizeof(dropout_state), .forward = dropout2d_forward, .extra_text = dropout_text};
 
+bool hg_is_dropout(const hg_module *m)
+{
+    return m->cls == &dropout_class || m->cls == &dropout2d_class;
+}
+
 static hg_module *dropout_module(hg_device *dev, const hg_module_class *cls, double p)
 {
     if (!(p >= 0 && p <= 1)) {

@@ -20,6 +20,11 @@ char *hg_sizes_text(const int64_t *v, int n, char out[HG_TUPLE_SIZE]);
 
 bool hg_is_batch_norm2d(const hg_module *m);
 bool hg_is_relu(const hg_module *m);
+bool hg_is_linear(const hg_module *m);
+bool hg_is_dropout(const hg_module *m);     /* of elements or of channels */
+bool hg_is_sequential(const hg_module *m);
+double hg_batch_norm_eps(const hg_module *m);   /* of a BatchNorm */
+const hg_conv_options *hg_conv2d_options(const hg_module *m);   /* NULL if it is no Conv2d */
 const hg_pool_options *hg_max_pool2d_options(const hg_module *m);   /* NULL if it is no MaxPool2d */
 /* A batch normalisation, then ReLU, then max pooling unless `pool` is NULL, at once. No hook is called. */
 hg_tensor *hg_forward_batch_norm_relu(hg_module *m, hg_tensor *x, const hg_pool_options *pool);

@@ -20,6 +20,11 @@ static char *linear_text(const hg_module *m)
 static const hg_module_class linear_class = {
     .name = "Linear", .state_size = sizeof(linear_state), .forward = linear_forward, .extra_text = linear_text};
 
+bool hg_is_linear(const hg_module *m)
+{
+    return m->cls == &linear_class;
+}
+
 hg_module *hg_linear_module(hg_device *dev, int64_t in_features, int64_t out_features, bool bias)
 {
     if (hg_check_least("Linear", "in_features", in_features, 0) != HG_OK ||

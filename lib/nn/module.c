@@ -1,10 +1,13 @@
 /* Modules: what they own, and who belongs to whom. */
 #include "nn/module.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/grow.h"
+
+static atomic_ulong next_id;
 
 hg_module *hg_module_new(hg_device *dev, const hg_module_class *cls)
 {
@@ -21,6 +24,7 @@ hg_module *hg_module_new(hg_device *dev, const hg_module_class *cls)
         return NULL;
     }
     *m = (hg_module){.cls = cls, .dev = hg_device_retain(dev), .state = state, .version = 1, .training = true};
+    m->id = atomic_fetch_add(&next_id, 1);
     return m;
 }
 

@@ -24,6 +24,7 @@ struct hg_module {
     const hg_module_class *cls;
     hg_device *dev;             /* retained */
     void *state;
+    uint64_t id;                /* of this module alone, for the process's life */
     hg_module *parent;          /* NULL: the root of a tree */
     char *name;                 /* in the parent; NULL for a root */
     const char *layer;          /* dotted name for profiles, interned; NULL until it is needed */

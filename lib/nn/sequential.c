@@ -32,6 +32,11 @@ static hg_tensor *sequential_forward(hg_module *m, hg_tensor *x)
 
 static const hg_module_class sequential_class = {.name = "Sequential", .forward = sequential_forward};
 
+bool hg_is_sequential(const hg_module *m)
+{
+    return m->cls == &sequential_class;
+}
+
 static bool is_sequential(const char *op, const hg_module *m)
 {
     if (m && m->cls == &sequential_class) return true;

@@ -54,6 +54,7 @@ uint64_t test_memory(void)
 int main(void)
 {
     Suite *suites[] = {
+        compile_suite(),
         fashion_suite(),
         forward_suite(),
         layers_suite(),

@@ -4,6 +4,7 @@
 #include "hapgop/nn.h"
 #include "support.h"
 
+Suite *compile_suite(void);
 Suite *fashion_suite(void);
 Suite *forward_suite(void);
 Suite *layers_suite(void);

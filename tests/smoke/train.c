@@ -14,8 +14,12 @@ static hg_module *network(void)
     o.padding[0] = 1;
     ck_assert_hg(hg_manual_seed(dev, 0, HG_RNG_TORCH));
     hg_module *layers[] = {
-        hg_conv2d_module(dev, 3, 4, 3, 3, &o, true), hg_batch_norm2d_module(dev, 4, NULL), hg_relu_module(dev, true),
-        hg_max_pool2d_module(dev, NULL), hg_flatten_module(dev, 1, -1), hg_linear_module(dev, 64, 3, true),
+        hg_conv2d_module(dev, 3, 4, 3, 3, &o, true),
+        hg_batch_norm2d_module(dev, 4, NULL),
+        hg_relu_module(dev, true),
+        hg_max_pool2d_module(dev, NULL),
+        hg_flatten_module(dev, 1, -1),
+        hg_linear_module(dev, 64, 3, true),
     };
     for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) ck_assert_hg(hg_append(net, layers[i]));
     return net;
@@ -95,7 +99,28 @@ START_TEST(clipped_gradients)
 }
 END_TEST
 
+/* Batch normalisation folded into the convolution, ReLU in its epilogue. */
+START_TEST(compiled_network)
+{
+    ck_assert_int_eq(setenv("HAPGOP_CONV", "direct", 1), 0);
+    hg_module *net = network();
+    hg_scope *s = hg_scope_begin(test_device());
+    hg_tensor *x = smoke_tensor(HG_F32, SMOKE_SHAPE, 1);
+    ck_assert_hg_ok(hg_forward(net, x)); /* statistics other than 0 and 1 */
+    hg_eval(net);
+    double *expected = test_read(hg_forward(net, x));
+    hg_module *fast = hg_compile(net, NULL);
+    ck_assert_msg(fast != NULL, "%s", hg_last_error());
+    test_rms(hg_forward(fast, x), HG_SHAPE(2, 3), expected, 2e-6);
+    unsetenv("HAPGOP_CONV");
+    free(expected);
+    hg_scope_end(s);
+    hg_module_free(fast);
+    hg_module_free(net);
+}
+END_TEST
+
 Suite *train_suite(void)
 {
-    return TEST_SUITE("train", training_steps, clipped_gradients);
+    return TEST_SUITE("train", training_steps, clipped_gradients, compiled_network);
 }
