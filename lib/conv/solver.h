@@ -55,7 +55,8 @@ struct hg_conv_solver {
     hg_status (*run)(hg_device *dev, const hg_conv_plan *plan, const hg_conv_buffers *b);
 };
 
-extern const hg_conv_solver hg_conv_direct, hg_conv_im2col, hg_conv_implicit_gemm, hg_conv_winograd, hg_conv_gemm_1x1;
+extern const hg_conv_solver hg_conv_direct, hg_conv_im2col, hg_conv_implicit_gemm, hg_conv_winograd, hg_conv_gemm_1x1,
+    hg_conv_depthwise;
 
 /* Every solver there is; NULL after the last. */
 const hg_conv_solver *const *hg_conv_solvers(void);

@@ -95,10 +95,19 @@ START_TEST(products_without_columns_are_for_kernels_of_1)
 }
 END_TEST
 
+START_TEST(depthwise_is_for_groups_of_one_channel_and_not_too_many_taps)
+{
+    refused("fwd 2x8x9x9 8x3x3 g4", "depthwise", HG_E_UNSUPPORTED,
+            "depthwise: 8 channels in 4 groups, not one in each)");
+    refused("fwd 2x8x19x19 8x12x12 g8", "depthwise", HG_E_UNSUPPORTED, "depthwise: 144 taps, more than 128)");
+    ck_assert_str_eq(chosen("fwd 2x8x19x19 16x3x3 g8", "depthwise"), "depthwise");
+}
+END_TEST
+
 START_TEST(an_unknown_solver_is_named_with_those_there_are)
 {
     refused("fwd 1x1x8x8 1x3x3", "magic", HG_E_ARG,
-            "no solver is called \"magic\"; there are winograd-f4x4, gemm-1x1, implicit-gemm, im2col-gemm, direct");
+            "no solver is called \"magic\"; there are winograd-f4x4, gemm-1x1, depthwise, implicit-gemm, im2col-gemm, direct");
     refused("fwd 1x1x8x8 1x3x3", "magic,direct", HG_E_ARG, "\"magic\"");
 }
 END_TEST
@@ -121,7 +130,7 @@ START_TEST(the_expected_time_chooses_where_nobody_does)
 {
     ck_assert_str_ne(chosen("fwd 8x256x14x14 256x3x3 p1x1", ""), "direct");
     ck_assert_str_ne(chosen("bwd-weights 8x256x14x14 256x3x3 p1x1", ""), "direct");
-    ck_assert_str_eq(chosen("fwd 8x64x28x28 64x3x3 p1x1 g64", ""), "direct");
+    ck_assert_str_eq(chosen("fwd 8x64x28x28 64x3x3 p1x1 g64", ""), "depthwise");
     ck_assert_str_eq(chosen("bwd-data 1x1x4x4 1x3x3", ""), "direct");
 }
 END_TEST
@@ -254,7 +263,8 @@ Suite *selector_suite(void)
     return TEST_SUITE(
         "selector", a_problem_is_given_to_the_solver_it_names,
         a_refusal_has_the_reason_of_each_solver_and_the_next_one_is_tried, winograd_says_what_it_cannot_do,
-        products_without_columns_are_for_kernels_of_1, an_unknown_solver_is_named_with_those_there_are, the_environment_chooses_where_the_problem_does_not,
+        products_without_columns_are_for_kernels_of_1,
+        depthwise_is_for_groups_of_one_channel_and_not_too_many_taps, an_unknown_solver_is_named_with_those_there_are, the_environment_chooses_where_the_problem_does_not,
         the_expected_time_chooses_where_nobody_does,
         convolutions_of_3_by_3_with_many_channels_are_given_to_winograd_on_a_cpu,
         chunks_of_the_batch_keep_to_the_workspace, the_workspace_of_all_problems_is_limited_by_the_environment,

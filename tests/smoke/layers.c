@@ -24,6 +24,14 @@ START_TEST(implicit_gemm_convolution)
 }
 END_TEST
 
+START_TEST(depthwise_convolution)
+{
+    static const char *const depthwise[] = {"fwd 2x3x8x8 6x3x3 p1x1 g3 bias relu", "fwd 1x4x9x8 4x3x3 s2x2 p1x1 g4",
+                                            "fwd 2x2x9 2x3 p1 d2 g2", "fwd 1x2x3x4x4 2x2x2x2 g2"};
+    SMOKE_CONVOLUTIONS(hg_conv_depthwise, depthwise, 0);
+}
+END_TEST
+
 /* y of each 2 x 2 window of planes of 8 x 8, side by side; which: the place of the maximum. */
 static void windows(const double *x, int64_t planes, double *most, double *mean, int *which)
 {
@@ -230,6 +238,6 @@ END_TEST
 
 Suite *layers_suite(void)
 {
-    return TEST_SUITE("layers", direct_convolution, implicit_gemm_convolution, pooling, max_pooling_of_any_window,
+    return TEST_SUITE("layers", direct_convolution, implicit_gemm_convolution, depthwise_convolution, pooling, max_pooling_of_any_window,
                       batch_normalisation, batch_norm_relu_pool, rows_normalised, dropping_out);
 }
