@@ -18,7 +18,7 @@ static const char about[] =
     "RMS error over the largest value, against sums in double. * is what the library runs. Exit code 1 if a row failed.";
 
 typedef struct settings {
-    const char *device, *json, *csv;
+    const char *device, *json, *csv, *html;
     arg_list suites, shapes;
     int direction;
     int64_t batch, random, seed;
@@ -107,6 +107,11 @@ static bool write_all(const bench_results *list, int count, const settings *s)
         good &= bench_write_text(text, s->csv);
         free(text);
     }
+    if (s->html) {
+        char *text = bench_results_html(list, count);
+        good &= bench_write_text(text, s->html);
+        free(text);
+    }
     return good;
 }
 
@@ -155,6 +160,7 @@ int conv_main(int argc, char **argv)
         {"tolerance", ARG_REAL, &s.conv.tolerance, "F", "a factor for the bounds of the error; default 1", 0, 1e9},
         {"json", ARG_TEXT, &s.json, "FILE", "write the results as JSON"},
         {"csv", ARG_TEXT, &s.csv, "FILE", "write them as CSV"},
+        {"html", ARG_TEXT, &s.html, "FILE", "write them as a page with charts, which needs no other file"},
     };
     arg_command command = {"conv", "[OPTIONS]", about, options, sizeof options / sizeof *options, BENCH_PROGRAM};
     const char *rest[argc];
@@ -165,7 +171,8 @@ int conv_main(int argc, char **argv)
     if (parsed != ARGS_OK || count) return parsed == ARGS_HELP ? 0 : 2;
     int code = 2;
     if (prepare(&command, &s, &problems))
-        code = bench_can_write(s.json) && bench_can_write(s.csv) ? measure(&s, &problems) : 1;
+        code = bench_can_write(s.json) && bench_can_write(s.csv) && bench_can_write(s.html) ? measure(&s, &problems)
+                                                                                            : 1;
     free(problems.items);
     return code;
 }

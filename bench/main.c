@@ -9,9 +9,11 @@ static const struct part {
     const char *name, *about;
     int (*run)(int argc, char **argv);
 } parts[] = {
+    {"compare", "two files of results side by side", compare_main},
     {"conv", "convolutions by every algorithm, in every direction", conv_main},
     {"device", "what the devices can do at most", device_main},
     {"gemm", "matrix products", gemm_main},
+    {"model", "whole networks: answers and training steps", model_main},
 };
 enum { PARTS = sizeof parts / sizeof *parts };
 

@@ -44,6 +44,9 @@ json_t *bench_results_json(const bench_results *list, int count);
 /* As CSV, a line a row, the device first. free() it; NULL if memory ran out. */
 char *bench_results_csv(const bench_results *list, int count);
 
+/* As one page of HTML that needs nothing else. free() it; NULL if memory ran out. */
+char *bench_results_html(const bench_results *list, int count);
+
 /* Lines for the terminal. */
 void bench_print_header(hg_device *dev, const bench_peak *peak);
 void bench_print_rows(const bench_row *rows, int count);
