@@ -11,7 +11,6 @@
 #include "bench.h"
 #include "hapgop/optim.h"
 #include "measure.h"
-#include "networks.h"
 
 static const char about[] =
     "Measures a network: the answer to a batch in eval mode, or a training step (forward, cross entropy, backward,\n"
@@ -22,7 +21,7 @@ typedef enum mode { INFER, TRAIN } mode;
 static const char *const modes[] = {"infer", "train", NULL};
 
 typedef struct settings {
-    const bench_network *network;
+    const hg_model_info *network;
     const char *device, *json;
     int mode;
     int64_t batch;
@@ -85,12 +84,12 @@ static double process_age_ms(void)
 
 static hg_status make_job(job *j)
 {
-    const bench_network *n = j->s->network;
+    const hg_model_info *n = j->s->network;
     int64_t batch = j->s->batch;
-    j->net = n->make(j->dev);
+    j->net = hg_model(j->dev, n->name, NULL);
     if (!j->net) return hg_last_status();
     hg_train(j->net, j->s->mode == TRAIN);
-    j->images = hg_randn(j->dev, HG_SHAPE(batch, n->channels, n->size, n->size));
+    j->images = hg_randn(j->dev, HG_SHAPE(batch, n->channels, n->height, n->width));
     j->labels = hg_randint(j->dev, 0, n->classes, HG_SHAPE(batch));
     if (!hg_ok(j->images) || !hg_ok(j->labels)) return hg_last_status();
     if (j->s->mode == TRAIN && !(j->opt = hg_adam(j->net, NULL))) return hg_last_status();
@@ -179,20 +178,24 @@ static int run(const settings *s)
     return status != HG_OK || (f.runs && !written) ? 1 : bench_stopped() ? 130 : 0;
 }
 
-static const char *network_names(void)
+/* Lines "  name  what it is". */
+static void list_networks(char *out, size_t size)
 {
-    static char names[300];
-    names[0] = 0;
-    for (const bench_network *n = bench_networks; n->name; n++)
-        snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", *names ? ", " : "", n->name);
-    return names;
+    int count;
+    const hg_model_info *all = hg_models(&count);
+    for (int i = 0; i < count; i++) {
+        size_t used = strlen(out);
+        snprintf(out + used, size - used, "\n  %-12s %lldx%lldx%lld  %s", all[i].name, (long long)all[i].channels,
+                 (long long)all[i].height, (long long)all[i].width, all[i].about);
+    }
 }
 
 int model_main(int argc, char **argv)
 {
     settings s = {.batch = 1, .seconds = 2};
-    char text[700];
-    snprintf(text, sizeof text, "%s\n\nnetworks: %s", about, network_names());
+    char text[2000];
+    snprintf(text, sizeof text, "%s\n\nnetworks, and the images they take:", about);
+    list_networks(text, sizeof text);
     arg_option options[] = {
         {"mode", ARG_CHOICE, &s.mode, NULL, "default: infer", .choices = modes},
         {"batch", ARG_INT, &s.batch, "N", "images at a time; default 1", 1, 65536},
@@ -206,9 +209,9 @@ int model_main(int argc, char **argv)
     int count;
     arg_result parsed = args_parse(&command, argc, argv, rest, &count);
     if (parsed != ARGS_OK) return parsed == ARGS_HELP ? 0 : 2;
-    s.network = count == 1 ? bench_network_named(rest[0]) : NULL;
-    if (!count) args_complain(&command, "a network is missing; there are %s", network_names());
+    s.network = count == 1 ? hg_model_find(rest[0]) : NULL;
+    if (!count) args_complain(&command, "a network is missing");
     else if (count > 1) args_complain(&command, "unknown argument %s", rest[1]);
-    else if (!s.network) args_complain(&command, "unknown network %s; there are %s", rest[0], network_names());
+    else if (!s.network) args_complain(&command, "%s", hg_last_error());
     return s.network ? run(&s) : 2;
 }
