@@ -1,226 +1,463 @@
-/* Convolution as a matrix product whose second operand, the columns of im2col.cl, never lies in memory: a work-item
- * gathers a panel of it, NB columns wide and DEPTH deep, into its own memory (32 KB: L1) and multiplies it at once. CPU
- * class.
+/* Convolution as a matrix product whose second operand, the columns of im2col.cl, never lies in memory: it is read where
+ * it stands. CPU class.
  *
- * conv_rows      forward, and backward-data of stride 1 (forward of the gradient by the mirrored weight):
- *                y[o][pixel] = sum_r a[o][r] column[r][pixel], r = c K + tap. A work-item: NB pixels of one image, all
- *                outputs of a group. a is packed [tile of MR outputs][r][MR] (gemm_pack.cl).
- * conv_taps      backward-weights: dw[o][r] = sum_pixel a[o][pixel] column[r][pixel]. A work-item: NB rows r of a slice
- *                of the images, all outputs of a group, summed into `part`; a, the gradient, is packed
- *                [image][tile][pixel][MR].
- * sum_slices     adds the slices of `part`, in order, into the weight's gradient.
- * mirror         the weight of the mirrored convolution: m[c][o][tap] = w[o][c][K - 1 - tap] in each group.
+ * A block of the image of all channels is staged once, with its padding as zeros and without what the stride skips, so
+ * that the element that tap k (a channel and a place in the kernel) takes for pixel q stands at
  *
- * The register tile is MR outputs x NV vectors of 16; every sum runs in the order of r or of the pixels. */
+ *     place[q] + tap[k]
+ *
+ * of it, for any rank, stride and dilation. Both are tables. The product takes MR rows (pixels, or taps), broadcasts
+ * their elements and multiplies each with NV vectors of outputs:
+ *
+ *     conv_blocks     y[pixel][output] = sum_k block[place[pixel] + tap[k]] w[k][output]
+ *     conv_weights    dw[tap][output] = sum_q block[place[q] + tap] dy[q][output]
+ *
+ * Sums run in the order of k and q. Rows of NB outputs become planes of NCHW through transposes of 16 x 16.
+ *
+ * conv_blocks is forward, and backward-data, where y is the input's gradient, the block is of the output's gradient and
+ * the channels are the outputs. There, pixels that leave the same remainder by the stride, a phase, take the same taps:
+ * each phase is a product of its own with its part of the tables and of the packed weight, and a phase without taps is
+ * zeros. Forward has one phase.
+ *
+ * conv_blocks     a work-item takes some blocks, one after the other, and a share of the panels of NB outputs. Its slice
+ *                 of workspace: the block [channel][plane], rows [pixel][NB] of one panel, tables, NB starts of sums.
+ * conv_weights    a work-item takes a slice of the blocks, a few at a time, and a share of a group's channels. Its slice
+ *                 of workspace: the blocks [block][channel][plane], the gradient [pixel][NB] of one panel, sums
+ *                 [panel][tap][NB], tables, NB zeros.
+ * sum_slices      adds what the slices found, in order.
+ * pack_weight     packed[group][panel][phase][channel][tap of the phase][NB], zero beyond the outputs. A work-item: a
+ *                 panel and some channels. */
 #include "conv.clh"
 #include "transpose.clh"
 
 #if HG_CPU
+#ifndef NV
+#define NV 2 /* vectors of outputs in a panel */
+#endif
 #define MR 8
-#define NV (HG_F64 ? 1 : 2)
 #define NB (NV * 16)
-#define DEPTH 256
+#define PART __attribute__((noinline)) static
 
 enum { CONV_BIAS = 1, CONV_RELU = 2, CONV_RESIDUAL = 4 };
 
-/* acc = a (depth x MR) times piece (depth x NB), a tile of registers left in out[MR * NV]. */
-static inline void multiply(__global const REAL *restrict a, const REALV *piece, INDEX depth, REALV *out)
+/* One dimension. `out` is the size of what is computed, `in` of what is staged; block b computes `block` outputs from
+ * b * block on and stages `staged` inputs, `step` apart, from origin + b * advance on. Output i of a block stands at
+ * (i * scale + shift) / phases, tap k at (k * reach) / phases, from the end of the kernel if it is mirrored; what these
+ * divisions leave is the phase. */
+typedef struct axis {
+    INDEX out, in, block, staged, step, origin, advance, taps, phases, scale, shift, reach;
+    int mirrored;
+} axis;
+
+static inline axis axis_of(long8 a, long8 b)
+{
+    axis r = {(INDEX)a.s0, (INDEX)a.s1, (INDEX)a.s2, (INDEX)a.s3, (INDEX)a.s4, (INDEX)a.s5, (INDEX)a.s6,
+              (INDEX)a.s7, (INDEX)b.s0, (INDEX)b.s1, (INDEX)b.s2, (INDEX)b.s3, (int)b.s4};
+    return r;
+}
+
+#define AXES                                                                                                          \
+    const axis d = axis_of(da, db), h = axis_of(ha, hb), w = axis_of(wa, wb);                                         \
+    const INDEX K = d.taps * h.taps * w.taps, phases = d.phases * h.phases * w.phases;                          \
+    const INDEX blocks = ((d.out + d.block - 1) / d.block) * ((h.out + h.block - 1) / h.block) *                      \
+                         ((w.out + w.block - 1) / w.block);                                                           \
+    const INDEX in_plane = d.in * h.in * w.in, out_plane = d.out * h.out * w.out;                                     \
+    (void)(K + phases + blocks + in_plane + out_plane);
+#define AXES_ARGUMENTS long8 da, long8 db, long8 ha, long8 hb, long8 wa, long8 wb
+
+/* The first output of a block whose phase is m; more follow at each `phases`. */
+static inline INDEX first_of(const axis *a, INDEX m)
+{
+    return (m + a->phases - a->shift) % a->phases;
+}
+
+static inline INDEX place_of(const axis *a, INDEX i)
+{
+    return (i * a->scale + a->shift) / a->phases;
+}
+
+static inline INDEX tap_of(const axis *a, INDEX k)
+{
+    INDEX q = k * a->reach / a->phases;
+    return a->mirrored ? (a->taps - 1) * a->reach / a->phases - q : q;
+}
+
+/* Writes where the taps of phase m stand; returns how many there are. */
+static inline INDEX list_taps(const axis *d, const axis *h, const axis *w, INDEX m, __global int *restrict tap)
+{
+    const INDEX mw = m % w->phases, mh = m / w->phases % h->phases, md = m / (w->phases * h->phases);
+    INDEX n = 0;
+    for (INDEX i = 0; i < d->taps; i++) {
+        if (i * d->reach % d->phases != md) continue;
+        for (INDEX j = 0; j < h->taps; j++) {
+            if (j * h->reach % h->phases != mh) continue;
+            for (INDEX k = 0; k < w->taps; k++) {
+                if (k * w->reach % w->phases != mw) continue;
+                tap[n++] = (int)((tap_of(d, i) * h->staged + tap_of(h, j)) * w->staged + tap_of(w, k));
+            }
+        }
+    }
+    return n;
+}
+
+/* The taps of all channels, `plane` apart. */
+static inline INDEX list_channels(INDEX taps, INDEX channels, INDEX plane, __global int *tap)
+{
+    for (INDEX k = taps; k < taps * channels; k++) tap[k] = tap[k - taps] + (int)plane;
+    return taps * channels;
+}
+
+/* Where the outputs of phase m stand in a block with nd x nh x nw outputs, from `base` on, and, where `pixel` is wanted,
+ * which of its outputs they are; returns how many there are. */
+static inline INDEX list_places(const axis *d, const axis *h, const axis *w, INDEX m, INDEX nd, INDEX nh, INDEX nw,
+                                INDEX base, __global int *restrict place, __global int *restrict pixel)
+{
+    const INDEX mw = m % w->phases, mh = m / w->phases % h->phases, md = m / (w->phases * h->phases);
+    const INDEX first = first_of(w, mw), across = first < nw ? (nw - 1 - first) / w->phases + 1 : 0;
+    const INDEX start = place_of(w, first);
+    INDEX n = 0;
+    for (INDEX i = first_of(d, md); i < nd; i += d->phases) {
+        for (INDEX j = first_of(h, mh); j < nh; j += h->phases) {
+            INDEX at = base + (place_of(d, i) * h->staged + place_of(h, j)) * w->staged + start;
+            for (INDEX k = 0; k < across; k++) place[n + k] = (int)(at + k * w->scale);
+            for (INDEX k = 0; k < across && pixel; k++)
+                pixel[n + k] = (int)((i * nh + j) * nw + first + k * w->phases);
+            n += across;
+        }
+    }
+    return n;
+}
+
+/* `count` elements `step` apart, from x[at] on, to `to`, in whole vectors; nothing from `total` on is read. */
+static inline void stage_row(__global const REAL *restrict x, INDEX at, INDEX step, INDEX count, INDEX total,
+                             __global REAL *restrict to)
+{
+    INDEX k = 0;
+    if (step == 1) {
+        for (; k < count && at + k + 16 <= total; k += 16) vstore16(vload16(0, x + at + k), 0, to + k);
+    } else if (step == 2) {
+        for (; k < count && at + 2 * k + 32 <= total; k += 16) {
+            REALV p = vload16(0, x + at + 2 * k), q = vload16(0, x + at + 2 * k + 16);
+            vstore16((REALV)(p.even, q.even), 0, to + k);
+        }
+    }
+    for (; k < count; k++) to[k] = x[at + k * step];
+}
+
+static inline INDEX ceil_steps(INDEX distance, INDEX step)
+{
+    return distance > 0 ? (distance + step - 1) / step : 0;
+}
+
+static inline void zero_row(__global REAL *restrict to, INDEX from, INDEX end)
+{
+    for (INDEX k = from; k < end; k += 16) vstore16((REALV)(0), 0, to + k);
+}
+
+/* The block whose first inputs are (id, ih, iw), of `channels` planes of x from x[at] on. Rows are written in order, and
+ * up to 15 elements too far. */
+PART void stage(const axis *d, const axis *h, const axis *w, INDEX id, INDEX ih, INDEX iw, INDEX channels, INDEX plane,
+                __global const REAL *restrict x, INDEX at, INDEX total, __global REAL *restrict block)
+{
+    const INDEX left = min(ceil_steps(-iw, w->step), w->staged);
+    const INDEX end = max(left, min(ceil_steps(w->in - iw, w->step), w->staged));
+    for (INDEX c = 0; c < channels; c++, at += d->in * h->in * w->in, block += plane) {
+        __global REAL *to = block;
+        for (INDEX i = 0; i < d->staged; i++) {
+            INDEX z = id + i * d->step;
+            for (INDEX j = 0; j < h->staged; j++, to += w->staged) {
+                INDEX y = ih + j * h->step;
+                if (z < 0 || z >= d->in || y < 0 || y >= h->in) {
+                    zero_row(to, 0, w->staged);
+                    continue;
+                }
+                zero_row(to, 0, left);
+                if (end > left)
+                    stage_row(x, at + (z * h->in + y) * w->in + iw + left * w->step, w->step, end - left, total,
+                              to + left);
+                zero_row(to, end, w->staged);
+            }
+        }
+    }
+}
+
+/* out[pixel[i]][NB] = start + sum_k block[row[i] + column[k]] w[k][NB] for up to MR rows i: those from `rows` on repeat
+ * the last one. Sums start at start[i * again]; row i is written to its place in `pixel`, or to i if that is NULL. */
+PART void multiply(__global const REAL *restrict block, __global const int *restrict row, INDEX rows,
+                   __global const int *restrict column, INDEX depth, __global const REAL *restrict w,
+                   __global const REAL *start, INDEX again, __global REAL *out, __global const int *restrict pixel)
 {
     REALV acc[MR][NV];
+    __global const REAL *from[MR];
+    INDEX to[MR];
 #pragma unroll
-    for (int m = 0; m < MR; m++)
+    for (int i = 0; i < MR; i++) {
+        INDEX r = min((INDEX)i, rows - 1);
+        from[i] = block + row[r];
+        to[i] = (pixel ? pixel[r] : r) * NB;
 #pragma unroll
-        for (int v = 0; v < NV; v++) acc[m][v] = 0;
+        for (int j = 0; j < NV; j++) acc[i][j] = vload16(j, start + r * again);
+    }
     for (INDEX k = 0; k < depth; k++) {
+        const long at = column[k];
+        REALV v[NV];
 #pragma unroll
-        for (int m = 0; m < MR; m++)
+        for (int j = 0; j < NV; j++) v[j] = vload16(j, w + k * NB);
 #pragma unroll
-            for (int v = 0; v < NV; v++) acc[m][v] = fma((REALV)(a[k * MR + m]), piece[k * NV + v], acc[m][v]);
+        for (int i = 0; i < MR; i++)
+#pragma unroll
+            for (int j = 0; j < NV; j++) acc[i][j] = fma((REALV)(from[i][at]), v[j], acc[i][j]);
     }
 #pragma unroll
-    for (int m = 0; m < MR; m++)
+    for (int i = 0; i < MR; i++)
 #pragma unroll
-        for (int v = 0; v < NV; v++) out[m * NV + v] = acc[m][v];
+        for (int j = 0; j < NV; j++) vstore16(acc[i][j], j, out + to[i]);
 }
 
-/* piece[r - k0][pixel - q0] for rows k0 .. k0 + depth - 1; x from the group's first plane, `base`, on. Pixels go in
- * runs of one output row; what a run writes too far is written over by the next. */
-static inline void gather_rows(long8 ga, long8 gb, long8 gc, __global const REAL *restrict x, INDEX base, INDEX k0,
-                               INDEX depth, INDEX q0, INDEX columns, REAL *piece)
+/* Lines of y: element q of line t, `step` apart, is rows[q][t] (+ residual), at least `least`, for q < count and
+ * t < lines (at most 16). The last vector overlaps the one before. */
+PART void transpose_out(__global const REAL *restrict rows, INDEX count, INDEX lines, INDEX step,
+                        __global const REAL *restrict residual, REAL least, __global REAL *restrict y)
 {
-    CONV_GEOMETRY(ga, gb, gc)
-    const INDEX total = N * C * D * H * W;
-    for (INDEX r = 0; r < depth && columns < NB; r++)
-        for (int v = 0; v < NV; v++) vstore16((REALV)(0), v, piece + r * NB);
-    for (INDEX q = 0, run; q < columns; q += run) {
-        INDEX row = (q0 + q) / OW, ow = q0 + q - row * OW, od = row / OH, oh = row - od * OH;
-        INDEX kw = k0 % KW, kh = k0 / KW % KH, kd = k0 / (KW * KH) % KD, c = k0 / (KW * KH * KD);
-        __private REAL *to = piece + q;
-        run = min(min(OW - ow, columns - q), (INDEX)16);
-        for (INDEX r = 0; r < depth; kw = 0) {
-            INDEX id = od * SD - PD + kd * LD, ih = oh * SH - PH + kh * LH, i = ow * SW - PW + kw * LW;
-            INDEX in = base + ((c * D + id) * H + ih) * W;
-            bool inside = id >= 0 && id < D && ih >= 0 && ih < H;
-            /* A run whose every tap lies inside the image is copied without a look at each. */
-            INDEX count = min(KW - kw, depth - r), most = i + (count - 1) * LW;
-            r += count;
-            if (inside && SW == 1 && q + 16 <= NB && i >= 0 && most + run <= W && in + most + 16 <= total) {
-                for (; count > 0; count--, i += LW, to += NB) vstore16(vload16(0, x + in + i), 0, to);
-            } else {
-                for (; count > 0; count--, i += LW, to += NB) {
-                    REALV v = 0;
-                    if (inside) v = conv_row(x, in, i, SW, W, run, total);
-                    if (q + 16 <= NB) vstore16(v, 0, to);
-                    else conv_keep(v, to, run);
-                }
-            }
-            if (++kh == KH) {
-                kh = 0;
-                if (++kd == KD) {
-                    kd = 0;
-                    c++;
-                }
-            }
-        }
-    }
-}
-
-/* global: (panels of an image, G, N). `residual` may be any buffer where the epilogue has none. */
-__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv_rows(long8 ga, long8 gb, long8 gc,
-    __global const REAL *restrict x, long xo, __global const REAL *restrict a, __global const REAL *restrict bias,
-    long bo, __global const REAL *restrict residual, long ro, __global REAL *restrict y, long yo, int epilogue)
-{
-    CONV_GEOMETRY(ga, gb, gc)
-    const INDEX R = CG * KD * KH * KW, area = OD * OH * OW, tiles = (OG + MR - 1) / MR;
-    const INDEX q0 = (INDEX)get_global_id(0) * NB, g = (INDEX)get_global_id(1), n = (INDEX)get_global_id(2);
-    const INDEX columns = min((INDEX)NB, area - q0), out = (n * O + g * OG) * area + q0;
-    REALV piece[DEPTH * NV], tile[MR * NV];
-    a += g * tiles * R * MR;
-    for (INDEX k0 = 0; k0 < R; k0 += DEPTH) {
-        INDEX depth = min((INDEX)DEPTH, R - k0);
-        int finish = k0 + depth == R ? epilogue : 0;
-        gather_rows(ga, gb, gc, x + xo, (n * C + g * CG) * D * H * W, k0, depth, q0, columns, (REAL *)piece);
-        for (INDEX i = 0; i < tiles; i++) {
-            multiply(a + (i * R + k0) * MR, piece, depth, tile);
-            for (INDEX t = 0; t < min((INDEX)MR, OG - i * MR) * NV; t++) {
-                INDEX o = i * MR + t / NV, column = t % NV * 16, count = min(columns - column, (INDEX)16);
-                if (count <= 0) continue;
-                INDEX at = out + o * area + column;
-                REALV v = tile[t], old = 0;
-                REAL lane[16];
-                if (k0 > 0 || finish & CONV_RESIDUAL) {
-                    for (int k = 0; k < 16; k++) {
-                        lane[k] = 0;
-                        if (k0 > 0 && k < count) lane[k] = y[yo + at + k];
-                        if (finish & CONV_RESIDUAL && k < count) lane[k] += residual[ro + at + k];
-                    }
-                    old = vload16(0, lane);
-                }
-                v += old;
-                if (finish & CONV_BIAS) v += (REALV)(bias[bo + g * OG + o]);
-                if (finish & CONV_RELU) v = v < (REALV)(0) ? (REALV)(0) : v;
-                conv_store(v, y + yo + at, count);
-            }
-        }
-    }
-}
-
-/* The places of NB rows r, relative to an output pixel's own. */
-typedef struct taps {
-    INDEX plane[NB], d[NB], h[NB], w[NB];
-} taps;
-
-/* piece[pixel - q0][r - r0] for `depth` pixels of image n: 16 rows by a run of pixels, transposed. */
-static inline void gather_taps(long8 ga, long8 gb, long8 gc, __global const REAL *restrict x, const taps *taps,
-                               INDEX rows, INDEX base, INDEX q0, INDEX depth, REALV *piece)
-{
-    CONV_GEOMETRY(ga, gb, gc)
-    const INDEX total = N * C * D * H * W;
-    for (INDEX q = 0, run; q < depth; q += run) {
-        INDEX row = (q0 + q) / OW, ow = q0 + q - row * OW, od = row / OH, oh = row - od * OH;
-        run = min(min(OW - ow, depth - q), (INDEX)16);
-        for (int half_ = 0; half_ < NV; half_++) {
-            REALV lines[16], v[16];
+    for (INDEX done = 0; done < count; done += 16) {
+        const INDEX q = count >= 16 ? min(done, count - 16) : 0;
+        REALV v[16];
+#pragma unroll
+        for (int t = 0; t < 16; t++) v[t] = vload16(0, rows + (q + t) * NB);
+        HG_TRANSPOSE16(v);
+        if (count >= 16) {
+#pragma unroll
             for (int t = 0; t < 16; t++) {
-                int r = half_ * 16 + t;
-                lines[t] = 0;
-                if (r >= rows) continue;
-                INDEX id = od * SD + taps->d[r], ih = oh * SH + taps->h[r];
-                if (id < 0 || id >= D || ih < 0 || ih >= H) continue;
-                INDEX in = base + taps->plane[r] + (id * H + ih) * W;
-                lines[t] = conv_row(x, in, ow * SW + taps->w[r], SW, W, run, total);
+                if (t < lines) {
+                    if (residual) v[t] += vload16(0, residual + t * step + q);
+                    vstore16(v[t] < (REALV)(least) ? (REALV)(least) : v[t], 0, y + t * step + q);
+                }
             }
+        } else {
+            REALV line[16];
 #pragma unroll
-            for (int t = 0; t < 16; t++) v[t] = lines[t];
-            HG_TRANSPOSE16(v);
-#pragma unroll
-            for (int t = 0; t < 16; t++)
-                if (t < run) piece[(q + t) * NV + half_] = v[t];
-        }
-    }
-}
-
-/* global: (panels of rows, G, slices). part[slice][g][panel][tile][MR][NB] */
-__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv_taps(long8 ga, long8 gb, long8 gc, long images,
-    __global const REAL *restrict x, long xo, __global const REAL *restrict a, __global REAL *restrict parts, long po)
-{
-    CONV_GEOMETRY(ga, gb, gc)
-    const INDEX K = KD * KH * KW, R = CG * K, area = OD * OH * OW, tiles = (OG + MR - 1) / MR;
-    const INDEX panel = (INDEX)get_global_id(0), g = (INDEX)get_global_id(1), slice = (INDEX)get_global_id(2);
-    const INDEX rows = min((INDEX)NB, R - panel * NB);
-    const INDEX first = slice * (INDEX)images, last = min(N, first + (INDEX)images);
-    REALV piece[DEPTH * NV], tile[MR * NV];
-    taps places;
-    for (INDEX t = 0; t < rows; t++) {
-        INDEX r = panel * NB + t, c = r / K;
-        places.plane[t] = c * D * H * W;
-        places.d[t] = r / (KW * KH) % KD * LD - PD;
-        places.h[t] = r / KW % KH * LH - PH;
-        places.w[t] = r % KW * LW - PW;
-    }
-    __global REALV *restrict part = (__global REALV *)(parts + po);     /* a multiple of 16 */
-    part += ((slice * G + g) * (INDEX)get_global_size(0) + panel) * tiles * (MR * NV);
-    for (INDEX t = 0; t < tiles * MR * NV; t++) part[t] = 0;
-    for (INDEX n = first; n < last; n++) {
-        for (INDEX q0 = 0; q0 < area; q0 += DEPTH) {
-            INDEX depth = min((INDEX)DEPTH, area - q0);
-            gather_taps(ga, gb, gc, x + xo, &places, rows, (n * C + g * CG) * D * H * W, q0, depth, piece);
-            for (INDEX i = 0; i < tiles; i++) {
-                multiply(a + (((n * G + g) * tiles + i) * area + q0) * MR, piece, depth, tile);
-                for (int t = 0; t < MR * NV; t++) part[i * (MR * NV) + t] += tile[t];
+            for (int t = 0; t < 16; t++) line[t] = v[t];
+            for (INDEX t = 0; t < lines; t++) {
+                if (residual) line[t] += hg_load_some(residual + t * step, (int)count);
+                conv_store(line[t] < (REALV)(least) ? (REALV)(least) : line[t], y + t * step, count);
             }
         }
     }
 }
 
-/* A work-item a row of the weight's gradient; global: (O / G, G). */
-__kernel void sum_slices(long outputs, long rows, long groups, long slices, __global const REAL *restrict part, long po,
-                         __global REAL *restrict dw, long wo)
+/* rows[q][t] = element q of line t of x, `step` apart, from x[at] on, for q < count; zero for t from `lines` on. Up to
+ * 15 rows too many are written. */
+PART void transpose_in(__global const REAL *restrict x, INDEX at, INDEX count, INDEX lines, INDEX step, INDEX total,
+                       __global REAL *restrict rows)
 {
-    const INDEX OG = (INDEX)outputs, R = (INDEX)rows, o = (INDEX)get_global_id(0), g = (INDEX)get_global_id(1);
-    const INDEX tiles = (OG + MR - 1) / MR, panels = (R + NB - 1) / NB;
+    for (INDEX q = 0; q < count; q += 16) {
+        REALV v[16];
+        if (lines >= 16 && at + 15 * step + q + 16 <= total) {
+#pragma unroll
+            for (int t = 0; t < 16; t++) v[t] = vload16(0, x + at + t * step + q);
+        } else {
+#pragma unroll
+            for (int t = 0; t < 16; t++) {
+                v[t] = 0;
+                if (t < lines) v[t] = hg_load_some(x + at + t * step + q, (int)(count - q));
+            }
+        }
+        HG_TRANSPOSE16(v);
+#pragma unroll
+        for (int t = 0; t < 16; t++) vstore16(v[t], 0, rows + (q + t) * NB);
+    }
+}
+
+/* Block b of an image: its place, the number of its outputs along each dimension, and the runs of outputs that lie one
+ * behind another in memory. */
+typedef struct cut {
+    INDEX d0, h0, w0, nd, nh, nw, run, runs;
+} cut;
+
+static inline cut cut_of(const axis *d, const axis *h, const axis *w, INDEX b)
+{
+    const INDEX blocks_h = (h->out + h->block - 1) / h->block, blocks_w = (w->out + w->block - 1) / w->block;
+    const INDEX bw = b % blocks_w, bh = b / blocks_w % blocks_h, bd = b / (blocks_w * blocks_h);
+    cut c = {bd * d->block, bh * h->block, bw * w->block, 0, 0, 0, 0, 0};
+    c.nd = min(d->block, d->out - c.d0);
+    c.nh = min(h->block, h->out - c.h0);
+    c.nw = min(w->block, w->out - c.w0);
+    c.run = c.nw == w->out ? c.nh * c.nw : c.nw;
+    c.runs = c.nd * c.nh * c.nw / c.run;
+    return c;
+}
+
+/* Where run r of the block begins in a plane of outputs. */
+static inline INDEX run_of(const cut *c, const axis *h, const axis *w, INDEX r)
+{
+    const INDEX row = r * (c->run / c->nw), i = row / c->nh, j = row - i * c->nh;
+    return ((c->d0 + i) * h->out + c->h0 + j) * w->out + c->w0;
+}
+
+static inline void stage_block(const axis *d, const axis *h, const axis *w, const cut *c, INDEX channels, INDEX plane,
+                               __global const REAL *restrict x, INDEX at, INDEX total, __global REAL *restrict block)
+{
+    stage(d, h, w, d->origin + c->d0 / d->block * d->advance, h->origin + c->h0 / h->block * h->advance,
+          w->origin + c->w0 / w->block * w->advance, channels, plane, x, at, total, block);
+}
+
+/* Places of the slice's parts, in elements, come in `parts`: block, rows, starts, taps, places, pixels, counts (of taps
+ * and places by phase), size. global: (slices of the N * G * blocks, shares of the panels) */
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv_blocks(AXES_ARGUMENTS, long8 shape, long8 parts,
+    __global const REAL *restrict x, long xo, __global const REAL *restrict packed, __global const REAL *restrict bias,
+    long bo, __global const REAL *restrict residual, long ro, __global REAL *restrict y, long yo,
+    __global REAL *restrict workspace, int epilogue)
+{
+    AXES
+    const INDEX N = (INDEX)shape.s0, G = (INDEX)shape.s1, CG = (INDEX)shape.s2, OG = (INDEX)shape.s3;
+    const INDEX plane = (INDEX)shape.s4, panels = (OG + NB - 1) / NB, R = CG * K, units = N * G * blocks;
+    const INDEX items = (INDEX)get_global_size(0), item = (INDEX)get_global_id(0);
+    const INDEX shares = (INDEX)get_global_size(1), share = (INDEX)get_global_id(1);
+    const REAL least = epilogue & CONV_RELU ? (REAL)0 : (REAL)-INFINITY;
+    __global REAL *slice = workspace + (share * items + item) * parts.s7;
+    __global REAL *block = slice + parts.s0, *rows = slice + parts.s1, *start = slice + parts.s2;
+    __global int *tap = (__global int *)(slice + parts.s3), *place = (__global int *)(slice + parts.s4);
+    __global int *pixel = (__global int *)(slice + parts.s5), *taps = (__global int *)(slice + parts.s6);
+    __global int *places = taps + phases;
+    cut listed = {-1, -1, -1, -1, -1, -1, -1, -1};
+    x += xo;
+    y += yo;
+    for (INDEX m = 0, at = 0; m < phases; at += taps[m++])
+        taps[m] = (int)list_channels(list_taps(&d, &h, &w, m, tap + at), CG, plane, tap + at);
+    const INDEX last = (INDEX)((long)units * (item + 1) / items);
+    for (INDEX unit = (INDEX)((long)units * item / items); unit < last; unit++) {
+        const INDEX image = unit / blocks, g = image % G;
+        const cut c = cut_of(&d, &h, &w, unit - image * blocks);
+        stage_block(&d, &h, &w, &c, CG, plane, x, image * CG * in_plane, N * G * CG * in_plane, block);
+        if (c.nd != listed.nd || c.nh != listed.nh || c.nw != listed.nw) {
+            for (INDEX m = 0, at = 0; m < phases; at += places[m++])
+                places[m] = (int)list_places(&d, &h, &w, m, c.nd, c.nh, c.nw, 0, place + at, pixel + at);
+            listed = c;
+        }
+        for (INDEX panel = panels * share / shares; panel < panels * (share + 1) / shares; panel++) {
+            const INDEX o = panel * NB, outputs = min((INDEX)NB, OG - o);
+            __global const REAL *weight = packed + (long)(g * panels + panel) * R * NB;
+            for (INDEX i = 0; i < NB; i++) start[i] = epilogue & CONV_BIAS && i < outputs ? bias[bo + g * OG + o + i] : 0;
+            for (INDEX m = 0, q = 0, k = 0; m < phases; q += places[m], k += taps[m], m++) {
+                for (INDEX i = 0; i < places[m]; i += MR)
+                    multiply(block, place + q + i, places[m] - i, tap + k, taps[m], weight + k * NB, start, 0, rows,
+                             pixel + q + i);
+            }
+            for (INDEX r = 0; r < c.runs; r++) {
+                const INDEX out = (image * OG + o) * out_plane + run_of(&c, &h, &w, r);
+                for (INDEX v = 0; v < outputs; v += 16)
+                    transpose_out(rows + r * c.run * NB + v, c.run, min((INDEX)16, outputs - v), out_plane,
+                                  epilogue & CONV_RESIDUAL ? residual + ro + out + v * out_plane : 0, least,
+                                  y + out + v * out_plane);
+            }
+        }
+    }
+}
+
+/* `together` blocks are staged at once. parts: blocks, rows, sums, taps, places, zeros, then the slice's size. Slice s is
+ * written to dw + s * step. global: (slices of the N * blocks, shares of the channels, G) */
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv_weights(AXES_ARGUMENTS, long8 shape, long8 parts,
+    long together, __global const REAL *restrict x, long xo, __global const REAL *restrict dy, long yo,
+    __global REAL *dw, long wo, long step, __global REAL *workspace)
+{
+    AXES
+    const INDEX N = (INDEX)shape.s0, G = (INDEX)shape.s1, CG = (INDEX)shape.s2, OG = (INDEX)shape.s3;
+    const INDEX plane = (INDEX)shape.s4, panels = (OG + NB - 1) / NB, units = N * blocks;
+    const INDEX items = (INDEX)get_global_size(0), item = (INDEX)get_global_id(0);
+    const INDEX shares = (INDEX)get_global_size(1), share = (INDEX)get_global_id(1), g = (INDEX)get_global_id(2);
+    const INDEX c0 = CG * share / shares, channels = CG * (share + 1) / shares - c0, R = channels * K;
+    const INDEX first = (INDEX)((long)units * item / items), last = (INDEX)((long)units * (item + 1) / items);
+    const INDEX xtotal = N * G * CG * in_plane, ytotal = N * G * OG * out_plane, M = (INDEX)together;
+    __global REAL *slice = workspace + ((g * shares + share) * items + item) * parts.s6;
+    __global REAL *block = slice + parts.s0, *rows = slice + parts.s1, *zeros = slice + parts.s5;
+    __global int *tap = (__global int *)(slice + parts.s3), *place = (__global int *)(slice + parts.s4);
+    x += xo;
+    dy += yo;
+    dw += wo + item * step;
+    for (int j = 0; j < NV; j++) vstore16((REALV)(0), j, zeros);
+    list_channels(list_taps(&d, &h, &w, 0, tap), channels, plane, tap);
+    for (INDEX begin = first; begin < last; begin += M) {
+        const INDEX end = min(begin + M, last);
+        INDEX depth = 0;
+        for (INDEX unit = begin; unit < end; unit++) {
+            const INDEX n = unit / blocks, at = (unit - begin) * channels * plane;
+            const cut c = cut_of(&d, &h, &w, unit - n * blocks);
+            stage_block(&d, &h, &w, &c, channels, plane, x, ((n * G + g) * CG + c0) * in_plane, xtotal, block + at);
+            depth += list_places(&d, &h, &w, 0, c.nd, c.nh, c.nw, at, place + depth, 0);
+        }
+        for (INDEX panel = 0; panel < panels; panel++) {
+            const INDEX o = panel * NB;
+            __global REAL *sums = slice + parts.s2 + (last - first > M ? panel * R * NB : 0), *row = rows;
+            for (INDEX unit = begin; unit < end; unit++) {
+                const INDEX n = unit / blocks;
+                const cut c = cut_of(&d, &h, &w, unit - n * blocks);
+                for (INDEX r = 0; r < c.runs; r++, row += c.run * NB)
+                    for (INDEX v = 0; v < NB; v += 16)
+                        transpose_in(dy, ((n * G + g) * OG + o + v) * out_plane + run_of(&c, &h, &w, r), c.run,
+                                     OG - o - v, out_plane, ytotal, row + v);
+            }
+            for (INDEX r = 0; r < R; r += MR)
+                multiply(block, tap + r, R - r, place, depth, rows, begin == first ? zeros : sums + r * NB,
+                         begin == first ? 0 : NB, sums + r * NB, 0);
+            for (INDEX v = 0; v < NB && o + v < OG && end == last; v += 16)
+                transpose_out(sums + v, R, min((INDEX)16, OG - o - v), CG * K, 0, (REAL)-INFINITY,
+                              dw + ((g * OG + o + v) * CG + c0) * K);
+        }
+    }
+}
+
+__kernel void sum_slices(long n, long slices, __global const REAL *restrict part, long po, __global REAL *restrict dw,
+                         long wo)
+{
     part += po;
-    dw += wo + (g * OG + o) * R;
-    for (INDEX panel = 0; panel < panels; panel++) {
-        for (INDEX t = 0; t < min((INDEX)NB, R - panel * NB); t++) {
-            REAL sum = 0;
-            for (INDEX s = 0; s < (INDEX)slices; s++)
-                sum += part[(((s * (INDEX)groups + g) * panels + panel) * tiles * MR + o) * NB + t];
-            dw[panel * NB + t] = sum;
-        }
+    dw += wo;
+    HG_FOR(i, n)
+    {
+        REAL sum = 0;
+        for (INDEX s = 0; s < (INDEX)slices; s++) sum += part[s * (INDEX)n + i];
+        dw[i] = sum;
     }
 }
 
-__kernel void mirror(long groups, long outputs, long channels, long area, __global const REAL *restrict w, long wo,
-                     __global REAL *restrict m, long mo)
+/* How many of the kernel's first n places along a dimension belong to phase m. */
+static inline INDEX taps_before(const axis *a, INDEX n, INDEX m)
 {
-    const INDEX OG = (INDEX)outputs, CG = (INDEX)channels, K = (INDEX)area;
-    w += wo;
-    m += mo;
-    HG_FOR(i, (INDEX)groups * CG * OG)
-    {
-        INDEX line = i / OG, o = i - line * OG, g = line / CG, c = line - g * CG;
-        for (INDEX t = 0; t < K; t++) m[i * K + t] = w[((g * OG + o) * CG + c) * K + K - 1 - t];
+    INDEX count = 0;
+    for (INDEX k = 0; k < n; k++) count += k * a->reach % a->phases == m;
+    return count;
+}
+
+/* Element (output o, channel c, tap t) of the group is w[o * so + c * sc + t].
+ * global: (panels of all groups, channels in sixteens) */
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void pack_weight(AXES_ARGUMENTS, long8 shape, long so, long sc,
+    __global const REAL *restrict x, long xo, __global REAL *restrict packed)
+{
+    AXES
+    const INDEX CG = (INDEX)shape.s2, OG = (INDEX)shape.s3, panels = (OG + NB - 1) / NB;
+    const INDEX g = (INDEX)get_global_id(0) / panels, o = ((INDEX)get_global_id(0) - g * panels) * NB;
+    const INDEX c0 = (INDEX)get_global_id(1) * 16, c1 = min(CG, c0 + 16);
+    x += xo + g * OG * CG * K;
+    packed += (long)get_global_id(0) * CG * K * NB;
+    for (INDEX m = 0; m < phases; m++) {
+        const INDEX mw = m % w.phases, mh = m / w.phases % h.phases, md = m / (w.phases * h.phases);
+        const INDEX across = taps_before(&w, w.taps, mw), down = taps_before(&h, h.taps, mh);
+        const INDEX taps = taps_before(&d, d.taps, md) * down * across;
+        INDEX n = 0;
+        for (INDEX i = 0; i < d.taps; i++) {
+            for (INDEX j = 0; j < h.taps && i * d.reach % d.phases == md; j++) {
+                for (INDEX k = 0; k < w.taps && j * h.reach % h.phases == mh; k++) {
+                    if (k * w.reach % w.phases != mw) continue;
+                    __global const REAL *from = x + (i * h.taps + j) * w.taps + k;
+                    for (INDEX c = c0; c < c1; c++) {
+                        __global REAL *to = packed + (c * taps + n) * NB;
+                        for (INDEX v = 0; v < min((INDEX)NB, OG - o); v++) to[v] = from[(o + v) * (INDEX)so + c * (INDEX)sc];
+                        for (INDEX v = OG - o; v < NB; v++) to[v] = 0;
+                    }
+                    n++;
+                }
+            }
+        }
+        packed += (long)CG * taps * NB;
     }
 }
 #endif

@@ -1,40 +1,177 @@
 /* implicit-gemm: the matrix product of im2col-gemm without the columns in memory, on CPUs; kernels/implicit_gemm.cl.
  *
- * Workspace of forward and backward-data: the packed weight, and in backward-data the mirrored one before it is packed.
- * Of backward-weights: the packed gradient, and the weight's gradient by each of `value[0]` slices of the batch. */
+ * The packed weight is panels of outputs (backward-data: of channels). Workspace: a slice for each work-item; in
+ * backward-weights then the weight's gradient by each slice of the batch, if there are several. */
 #include <limits.h>
 #include <stdio.h>
 
 #include "base/error.h"
-#include "blas/gemm.h"
 #include "conv/solver.h"
 
-enum { TILE = 8 }; /* MR of the kernels */
+enum { TILE = 8, MOST_PHASES = 15 }; /* MR of the kernels; a layout has four bits for each */
+/* Of a configuration: rows and columns of a block, slices of the blocks, shares of the panels or channels. */
+enum { ROWS, COLUMNS, SLICES, SHARES };
 
-static int panel_width(const hg_conv_problem *p)
-{
-    return p->dtype == HG_F64 ? 16 : 32;
-}
+/* What stays in the cache of a CPU's core, bytes: the blocks of a slice; and the most pixels of a sum. */
+static const int64_t NEAR = 768 << 10, MOST_PIXELS = 4096;
 
-static int64_t rows_of(const hg_conv_problem *p)
-{
-    return p->channels / p->groups * hg_conv_kernel_area(p);
-}
+/* One dimension: kernels/implicit_gemm.cl's axis. */
+typedef struct axis {
+    int64_t out, in, block, staged, step, origin, advance, kernel, phases, scale, shift, reach;
+    bool mirrored;
+} axis;
 
-/* Backward-data of stride 1 as the forward convolution of the output's gradient with the mirrored weight. */
-static hg_conv_problem mirrored(const hg_conv_problem *p)
+/* How a problem is cut. */
+typedef struct cut {
+    axis axis[3];
+    int64_t channels, outputs;     /* of a group: what sums run over, what panels hold */
+    int64_t vectors, panels, rows; /* of a panel; R */
+    int64_t plane, pixels, blocks; /* of a block: staged elements of a channel, outputs; blocks of an image */
+    int64_t phases;
+} cut;
+
+/* ---- how it is cut ---- */
+
+static int64_t greatest_divisor(int64_t a, int64_t b)
 {
-    hg_conv_problem m = *p;
-    m.direction = HG_CONV_FORWARD;
-    m.channels = p->outputs;
-    m.outputs = p->channels;
-    for (int d = 0; d < p->rank; d++) {
-        int64_t reach = p->dilation[d] * (p->kernel[d] - 1);
-        m.size[d] = hg_conv_output(p, d);
-        m.begin[d] = reach - p->begin[d];
-        m.end[d] = reach - p->end[d];
+    while (b) {
+        int64_t r = a % b;
+        a = b;
+        b = r;
     }
-    return m;
+    return a;
+}
+
+static axis forward_axis(const hg_conv_problem *p, int d, int64_t block)
+{
+    bool narrow = p->kernel[d] == 1;
+    int64_t step = narrow ? p->stride[d] : greatest_divisor(p->stride[d], p->dilation[d]);
+    axis a = {.out = hg_conv_output(p, d), .in = p->size[d], .step = step, .kernel = p->kernel[d], .phases = 1};
+    a.block = hg_min_i64(block, a.out);
+    a.scale = p->stride[d] / step;
+    a.reach = narrow ? 0 : p->dilation[d] / step;
+    a.staged = (a.block - 1) * a.scale + (a.kernel - 1) * a.reach + 1;
+    a.origin = -p->begin[d];
+    a.advance = a.block * p->stride[d];
+    return a;
+}
+
+static axis backward_axis(const hg_conv_problem *p, int d, int64_t block)
+{
+    int64_t stride = p->stride[d], begin = p->begin[d], reach = (p->kernel[d] - 1) * p->dilation[d] / stride;
+    axis a = {.out = p->size[d], .in = hg_conv_output(p, d), .step = 1, .kernel = p->kernel[d], .phases = stride};
+    a.block = hg_min_i64(hg_round_up(block, stride), hg_round_up(a.out, stride));
+    a.scale = 1;
+    a.shift = begin % stride;
+    a.reach = p->dilation[d];
+    a.mirrored = true;
+    a.staged = (a.block - 1 + a.shift) / stride + reach + 1;
+    a.origin = begin / stride - reach;
+    a.advance = a.block / stride;
+    return a;
+}
+
+/* Blocks are as deep as they must be: one output, or one of each phase. */
+static cut cut_of(const hg_conv_problem *p, const hg_conv_config *c)
+{
+    const bool backward = p->direction == HG_CONV_BACKWARD_DATA;
+    const axis none = {1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 0, 0, false};
+    cut k = {.axis = {none, none, none}, .blocks = 1, .plane = 1, .pixels = 1, .phases = 1};
+    for (int d = 0; d < p->rank; d++) {
+        int at = 3 - p->rank + d;
+        int64_t block = at == 2 ? c->value[COLUMNS] : at == 1 ? c->value[ROWS] : 1;
+        axis a = backward ? backward_axis(p, d, block) : forward_axis(p, d, block);
+        k.axis[at] = a;
+        k.blocks *= hg_ceil_div(a.out, a.block);
+        k.plane *= a.staged;
+        k.pixels *= hg_min_i64(a.block, a.out);
+        k.phases *= a.phases;
+    }
+    k.plane = hg_round_up(k.plane, 16);
+    if (k.plane % 64 == 0) k.plane += 16; /* planes a power of two apart share sets of the cache */
+    k.channels = (backward ? p->outputs : p->channels) / p->groups;
+    k.outputs = (backward ? p->channels : p->outputs) / p->groups;
+    k.vectors = p->dtype == HG_F64 || k.outputs <= 16 ? 1 : 2;
+    k.panels = hg_ceil_div(k.outputs, 16 * k.vectors);
+    k.rows = k.channels * hg_conv_kernel_area(p);
+    return k;
+}
+
+/* Of backward-weights: the most channels of a share; the blocks of a slice; how many of them are staged at once. */
+static int64_t channels_of_share(const cut *k, const hg_conv_config *c)
+{
+    return hg_ceil_div(k->channels, c->value[SHARES]);
+}
+
+static int64_t blocks_of_slice(const hg_conv_problem *p, const cut *k, const hg_conv_config *c)
+{
+    return hg_ceil_div(p->batch * k->blocks, c->value[SLICES]);
+}
+
+static int64_t together(const hg_conv_problem *p, const cut *k, const hg_conv_config *c)
+{
+    int64_t most = hg_min_i64(NEAR / (4 * channels_of_share(k, c) * k->plane), MOST_PIXELS / k->pixels);
+    return hg_max_i64(1, hg_min_i64(most, blocks_of_slice(p, k, c)));
+}
+
+/* The parts of a slice as the kernels take them, element offsets; the last is its size, which is returned. */
+static int64_t parts_of(const hg_conv_problem *p, const hg_conv_config *c, const cut *k, cl_long8 *parts)
+{
+    const int64_t width = 16 * k->vectors;
+    int64_t size[7], at = 0;
+    if (p->direction == HG_CONV_BACKWARD_WEIGHTS) {
+        int64_t many = together(p, k, c), channels = channels_of_share(k, c);
+        int64_t rows = channels * hg_conv_kernel_area(p), sums = blocks_of_slice(p, k, c) > many ? k->panels : 1;
+        const int64_t sizes[7] = {many * channels * k->plane + 16, (many * k->pixels + 16) * width,
+                                  (sums * rows + 16) * width,      rows,
+                                  many * k->pixels,                width,
+                                  0};
+        for (int i = 0; i < 7; i++) size[i] = sizes[i];
+    } else {
+        const int64_t sizes[7] = {k->channels * k->plane + 16, (k->pixels + 16) * width, width,        k->rows,
+                                  k->pixels,                   k->pixels,                2 * k->phases};
+        for (int i = 0; i < 7; i++) size[i] = sizes[i];
+    }
+    for (int i = 0; i < 7; i++) {
+        parts->s[i] = at;
+        at += hg_round_up(size[i], 16);
+    }
+    parts->s[6] = p->direction == HG_CONV_BACKWARD_WEIGHTS ? at : parts->s[6];
+    parts->s[7] = at;
+    return at;
+}
+
+static int64_t slice_elements(const hg_conv_problem *p, const hg_conv_config *c)
+{
+    cut k = cut_of(p, c);
+    cl_long8 parts;
+    return parts_of(p, c, &k, &parts);
+}
+
+/* Of backward-weights: where the gradients by slices begin. */
+static int64_t sums_offset(const hg_conv_problem *p, const hg_conv_config *c)
+{
+    return slice_elements(p, c) * c->value[SLICES] * c->value[SHARES] * p->groups;
+}
+
+static size_t element_of(const hg_conv_problem *p)
+{
+    return p->dtype == HG_F64 ? 8 : 4;
+}
+
+static size_t implicit_workspace(const hg_conv_problem *p, const hg_conv_config *c)
+{
+    if (p->direction != HG_CONV_BACKWARD_WEIGHTS)
+        return (size_t)(slice_elements(p, c) * c->value[SLICES] * c->value[SHARES]) * element_of(p);
+    int64_t sums = c->value[SLICES] > 1 ? c->value[SLICES] * hg_conv_weight_numel(p) : 0;
+    return (size_t)(sums_offset(p, c) + sums) * element_of(p);
+}
+
+static size_t implicit_packed(const hg_conv_problem *p, const hg_conv_config *c)
+{
+    cut k = cut_of(p, c);
+    if (p->direction == HG_CONV_BACKWARD_WEIGHTS) return 0;
+    return (size_t)(p->groups * k.panels * k.rows * 16 * k.vectors) * element_of(p);
 }
 
 static bool implicit_applicable(const hg_conv_problem *p, const hg_device *dev, char why[HG_WHY])
@@ -44,72 +181,120 @@ static bool implicit_applicable(const hg_conv_problem *p, const hg_device *dev, 
         return false;
     }
     for (int d = 0; d < p->rank && p->direction == HG_CONV_BACKWARD_DATA; d++) {
-        if (p->stride[d] == 1) continue;
+        if (p->stride[d] <= MOST_PHASES) continue;
         snprintf(why, HG_WHY, "stride %lld", (long long)p->stride[d]);
         return false;
     }
-    int64_t rows = hg_max_i64(p->channels, p->outputs) * hg_conv_kernel_area(p);
-    if (rows < INT_MAX / 4 && hg_conv_output_area(p) < INT_MAX / 4) return true;
-    snprintf(why, HG_WHY, "%lld rows of %lld pixels are too large for the matrix product", (long long)rows,
-             (long long)hg_conv_output_area(p));
+    cut k = cut_of(p, &(hg_conv_config){{1, 1, 1, 1}});
+    if (k.plane < INT_MAX / 4 / k.channels && k.rows < INT_MAX / 4) return true;
+    snprintf(why, HG_WHY, "blocks of %lld channels, %lld elements each, are too large", (long long)k.channels,
+             (long long)k.plane);
     return false;
+}
+
+/* ---- what it costs ---- */
+
+/* Cycles of a core to stage the mean block's `channels`, and to transpose so many rows of a panel. */
+static double stage_cycles(const cut *k, int64_t channels)
+{
+    const axis *w = &k->axis[2];
+    double vectors = (double)hg_ceil_div(w->staged, 16) * (w->step == 1 ? 2 : w->step == 2 ? 4 : 40);
+    return (double)(channels * k->axis[0].staged * k->axis[1].staged) * (vectors + 10);
+}
+
+static double transpose_cycles(const cut *k, double rows)
+{
+    return (double)k->vectors * (rows / 16 + 0.5) * 75;
+}
+
+/* Of the mean block of a panel: each phase has its share of the pixels and of the rows. */
+static double product_cycles(const cut *k, double pixels)
+{
+    double tiles = (double)k->phases * (pixels / (double)k->phases / TILE + 0.45);
+    return tiles * ((double)k->rows / (double)k->phases * (k->vectors == 2 ? 6.2 : 4.6) + 50);
+}
+
+static double implicit_cost(const hg_conv_problem *p, const hg_conv_config *c, const hg_device *dev)
+{
+    cut k = cut_of(p, c);
+    const bool weights = p->direction == HG_CONV_BACKWARD_WEIGHTS;
+    double units = dev->info.units ? dev->info.units : 1, core = hg_conv_peak(dev, p->dtype == HG_F64) / units;
+    double clock = core / 64, area = 1, blocks = (double)k.blocks, item;
+    for (int d = 0; d < 3; d++) area *= (double)k.axis[d].out;
+    double pixels = area / blocks;
+    int64_t items = c->value[SLICES] * c->value[SHARES];
+    double bytes = (double)element_of(p) * (double)(hg_conv_input_numel(p) + hg_conv_output_numel(p));
+    if (weights) {
+        int64_t channels = channels_of_share(&k, c), many = together(p, &k, c), n = blocks_of_slice(p, &k, c);
+        double rows = (double)(channels * hg_conv_kernel_area(p)), tiles = rows / TILE + 0.45;
+        double turn = (double)k.panels * (transpose_cycles(&k, pixels) + tiles * pixels * (k.vectors == 2 ? 6.2 : 4.6));
+        item = (double)n * (stage_cycles(&k, channels) + turn + 3 * pixels) +
+               (double)(k.panels * hg_ceil_div(n, many)) * tiles * 120 +
+               (double)k.panels * transpose_cycles(&k, rows);
+        items *= p->groups;
+        if (c->value[SLICES] > 1) bytes += (double)((c->value[SLICES] + 1) * hg_conv_weight_numel(p)) * 4;
+    } else {
+        double panels = (double)hg_ceil_div(k.panels, c->value[SHARES]);
+        item = (double)hg_ceil_div(p->batch * p->groups * k.blocks, c->value[SLICES]) *
+                   (stage_cycles(&k, k.channels) + panels * (product_cycles(&k, pixels) + transpose_cycles(&k, pixels))) +
+               3 * (double)k.rows + 5 * (double)k.pixels;
+        bytes += 3 * (double)implicit_packed(p, c);
+    }
+    if (slice_elements(p, c) * (int64_t)element_of(p) > 2 * NEAR) item *= 1.3;
+    return item * (double)hg_ceil_div(items, (int64_t)units) / clock + 0.5 * bytes / hg_conv_bandwidth(dev) + 3e-5;
+}
+
+/* ---- configurations ---- */
+
+/* Keeps the cheaper one that keeps to the workspace; without any, the smaller one. */
+static void prefer(const hg_conv_problem *p, const hg_device *dev, hg_conv_config c, hg_conv_config *best,
+                   double *least)
+{
+    bool fits = implicit_workspace(p, &c) + implicit_packed(p, &c) <= (uint64_t)p->workspace_limit;
+    double seconds = fits ? implicit_cost(p, &c, dev) : 0;
+    if (!fits && (*least > 0 || implicit_workspace(p, &c) >= implicit_workspace(p, best))) return;
+    if (fits && *least > 0 && seconds >= *least) return;
+    *best = c;
+    if (fits) *least = seconds;
+}
+
+/* All ways to share what blocks of a size give. */
+static void prefer_shares(const hg_conv_problem *p, const hg_device *dev, hg_conv_config c, hg_conv_config *best,
+                          double *least)
+{
+    const bool weights = p->direction == HG_CONV_BACKWARD_WEIGHTS;
+    cut k = cut_of(p, &c);
+    int64_t blocks = p->batch * k.blocks * (weights ? 1 : p->groups), units = dev->info.units ? dev->info.units : 1;
+    int64_t most = 8 * units, parts = weights ? k.channels : k.panels;
+    for (int64_t shares = 1; shares <= hg_min_i64(parts, most); shares *= 2) {
+        for (int64_t slices = hg_min_i64(blocks, hg_ceil_div(most, shares)); slices > 0; slices /= weights ? 2 : most) {
+            c.value[SLICES] = (int32_t)hg_ceil_div(blocks, hg_ceil_div(blocks, slices));
+            c.value[SHARES] = (int32_t)shares;
+            prefer(p, dev, c, best, least);
+        }
+    }
 }
 
 static int implicit_configs(const hg_conv_problem *p, const hg_device *dev, hg_conv_config *configs, int max)
 {
     (void)max;
-    int64_t slices = 1, tasks = hg_ceil_div(rows_of(p), panel_width(p)) * p->groups;
-    if (p->direction == HG_CONV_BACKWARD_WEIGHTS) /* enough work-items for every unit to be busy to the end */
-        slices = hg_min_i64(p->batch, hg_ceil_div(8 * (int64_t)dev->info.units, tasks));
-    slices = hg_ceil_div(p->batch, hg_ceil_div(p->batch, slices));
-    configs[0] = (hg_conv_config){{(int32_t)slices}};
+    const cut k = cut_of(p, &(hg_conv_config){{1, 1, 1, 1}});
+    const axis *h = &k.axis[1], *w = &k.axis[2];
+    double least = 0;
+    int32_t layout = 0; /* what the order of the packed weight depends on besides its shape */
+    for (int d = 0; d < 3; d++)
+        layout = layout << 8 | (int32_t)(k.axis[d].phases << 4 | k.axis[d].reach % k.axis[d].phases);
+    configs[0] = (hg_conv_config){{1, 1, 1, 1}, layout};
+    for (int64_t across = 1, columns = w->out; across == 1 || columns > w->phases; across *= 2) {
+        columns = hg_round_up(hg_ceil_div(w->out, across), w->phases);
+        for (int64_t down = 1, rows = 0, before = 0; down <= h->out; down++, before = rows) {
+            rows = hg_round_up(hg_ceil_div(h->out, down), h->phases);
+            if (rows == before) continue;
+            hg_conv_config c = {{(int32_t)rows, (int32_t)columns, 1, 1}, layout};
+            prefer_shares(p, dev, c, &configs[0], &least);
+        }
+    }
     return 1;
-}
-
-/* Elements of the packed operand, and where what follows it begins. */
-static int64_t packed_elements(const hg_conv_problem *p)
-{
-    int64_t rows = rows_of(p), og = p->outputs / p->groups, cg = p->channels / p->groups, n = p->groups;
-    if (p->direction == HG_CONV_BACKWARD_DATA) return n * hg_round_up(cg, TILE) * og * hg_conv_kernel_area(p);
-    if (p->direction == HG_CONV_FORWARD) return n * hg_round_up(og, TILE) * rows;
-    return p->batch * n * hg_round_up(og, TILE) * hg_conv_output_area(p);
-}
-
-static int64_t second_offset(const hg_conv_problem *p)
-{
-    return hg_round_up(packed_elements(p), 16);
-}
-
-static size_t implicit_workspace(const hg_conv_problem *p, const hg_conv_config *c)
-{
-    int64_t second = 0;
-    if (p->direction == HG_CONV_BACKWARD_DATA) second = hg_conv_weight_numel(p);
-    if (p->direction == HG_CONV_BACKWARD_WEIGHTS)
-        second = c->value[0] * p->groups * hg_round_up(p->outputs / p->groups, TILE) *
-                 hg_round_up(rows_of(p), panel_width(p));
-    return (size_t)(second_offset(p) + second) * (p->dtype == HG_F64 ? 8 : 4);
-}
-
-static double implicit_cost(const hg_conv_problem *p, const hg_conv_config *c, const hg_device *dev)
-{
-    int64_t m = p->outputs / p->groups, n = hg_conv_output_area(p), width = panel_width(p),
-            run = hg_conv_output(p, p->rank - 1);
-    if (p->direction == HG_CONV_BACKWARD_DATA) {
-        m = p->channels / p->groups;
-        n = hg_conv_input_area(p);
-        run = p->size[p->rank - 1];
-    }
-    if (p->direction == HG_CONV_BACKWARD_WEIGHTS) n = rows_of(p);
-    /* Tiles are computed whole; to gather a panel costs as much as 32 outputs, more if rows are short. */
-    double used = (double)(m * n) / (double)(hg_round_up(m, TILE) * hg_round_up(n, width));
-    double gather = 32.0 / (double)hg_round_up(m, TILE) * (run < 16 ? 16.0 / (double)run : 1);
-    double flops = hg_conv_flops(p);
-    if (p->direction == HG_CONV_BACKWARD_DATA) { /* more pixels, and most runs touch the padding */
-        flops *= (double)hg_conv_input_area(p) / (double)hg_conv_output_area(p);
-        gather *= 1.5;
-    }
-    return flops * (1 + gather) / (hg_conv_peak(dev, p->dtype == HG_F64) * 0.9 * used) +
-           (double)implicit_workspace(p, c) / hg_conv_bandwidth(dev) + 2e-5;
 }
 
 /* ---- running ---- */
@@ -117,81 +302,95 @@ static double implicit_cost(const hg_conv_problem *p, const hg_conv_config *c, c
 /* What all launches of a run share. */
 typedef struct job {
     hg_device *dev;
-    const hg_conv_problem *p;
+    const hg_conv_plan *plan;
     const hg_conv_buffers *b;
-    bool f64;
-    char options[40];
+    cut k;
+    hg_arg axes[6], shape, parts;
+    char options[64];
 } job;
 
-/* The forward convolution `p` of x by the packed operand. */
-static hg_status launch_rows(const job *j, const hg_conv_problem *p, const hg_tensor *x, const hg_tensor *y)
+#define JOB_AXES(j) (j)->axes[0], (j)->axes[1], (j)->axes[2], (j)->axes[3], (j)->axes[4], (j)->axes[5]
+
+static hg_arg arg8(cl_long8 v)
 {
-    hg_arg g[3];
-    hg_conv_geometry(p, g);
+    return (hg_arg){.size = sizeof v, .value.i64x8 = v};
+}
+
+static job job_of(hg_device *dev, const hg_conv_plan *plan, const hg_conv_buffers *b)
+{
+    const hg_conv_problem *p = &plan->problem;
+    job j = {.dev = dev, .plan = plan, .b = b, .k = cut_of(p, &plan->config)};
+    for (int d = 0; d < 3; d++) {
+        const axis *a = &j.k.axis[d];
+        j.axes[2 * d] = arg8((cl_long8){{a->out, a->in, a->block, a->staged, a->step, a->origin, a->advance, a->kernel}});
+        j.axes[2 * d + 1] = arg8((cl_long8){{a->phases, a->scale, a->shift, a->reach, a->mirrored}});
+    }
+    cl_long8 parts = {{0}};
+    parts_of(p, &plan->config, &j.k, &parts);
+    j.parts = arg8(parts);
+    j.shape = arg8((cl_long8){{p->batch, p->groups, j.k.channels, j.k.outputs, j.k.plane}});
+    bool wide = hg_conv_wide(p) || (plan->workspace + plan->packed) / element_of(p) > INT_MAX / 2;
+    snprintf(j.options, sizeof j.options, "-DNV=%d %s%s", (int)j.k.vectors, hg_real_options((hg_dtype)p->dtype),
+             wide ? " -DHG_WIDE=1" : "");
+    return j;
+}
+
+static hg_status implicit_prepare(hg_device *dev, const hg_conv_plan *plan, const hg_conv_buffers *b)
+{
+    const hg_conv_problem *p = &plan->problem;
+    job j = job_of(dev, plan, b);
+    int64_t area = hg_conv_kernel_area(p), so = j.k.rows, sc = area;
+    if (p->direction == HG_CONV_BACKWARD_DATA) {
+        so = area;
+        sc = j.k.outputs * area;
+    }
+    return hg_launch(dev, &hg_source_implicit_gemm, j.options, "pack_weight",
+                     hg_range_items(dev, p->groups * j.k.panels, hg_ceil_div(j.k.channels, 16), 1, 1),
+                     HG_ARGS(JOB_AXES(&j), j.shape, HG_ARG_I64(so), HG_ARG_I64(sc), HG_ARG_TENSOR(b->weight),
+                             HG_ARG_MEM(b->packed)));
+}
+
+static hg_status run_blocks(const job *j, const hg_tensor *x, const hg_tensor *y)
+{
+    const hg_conv_problem *p = &j->plan->problem;
+    const hg_conv_config *c = &j->plan->config;
     const hg_tensor *bias = p->epilogue & HG_CONV_BIAS ? j->b->bias : x,
                     *residual = p->epilogue & HG_CONV_RESIDUAL ? j->b->residual : x;
-    hg_range range =
-        hg_range_items(j->dev, hg_ceil_div(hg_conv_output_area(p), panel_width(p)), p->groups, p->batch, 1);
-    return hg_launch(j->dev, &hg_source_implicit_gemm, j->options, "conv_rows", range,
-                     HG_ARGS(g[0], g[1], g[2], HG_ARG_TENSOR(x), HG_ARG_MEM(j->b->workspace), HG_ARG_TENSOR(bias),
-                             HG_ARG_TENSOR(residual), HG_ARG_TENSOR(y), HG_ARG_I32(p->epilogue)));
+    return hg_launch(j->dev, &hg_source_implicit_gemm, j->options, "conv_blocks",
+                     hg_range_items(j->dev, c->value[SLICES], c->value[SHARES], 1, 1),
+                     HG_ARGS(JOB_AXES(j), j->shape, j->parts, HG_ARG_TENSOR(x), HG_ARG_MEM(j->b->packed),
+                             HG_ARG_TENSOR(bias), HG_ARG_TENSOR(residual), HG_ARG_TENSOR(y),
+                             HG_ARG_MEM(j->b->workspace), HG_ARG_I32(p->epilogue)));
 }
 
-static hg_status forward(const job *j)
+static hg_status run_weights(const job *j)
 {
-    const hg_tensor *w = j->b->weight;
-    int64_t og = j->p->outputs / j->p->groups, rows = rows_of(j->p);
-    hg_matrix a = {w->storage->mem, w->offset, rows, og * rows};
-    HG_TRY(hg_gemm_pack(j->dev, j->f64, &a, true, og, rows, TILE, j->p->groups, j->b->workspace, 0));
-    return launch_rows(j, j->p, j->b->input, j->b->output);
-}
-
-static hg_status backward_data(const job *j)
-{
-    const hg_conv_problem *p = j->p, m = mirrored(p);
-    int64_t og = p->outputs / p->groups, cg = p->channels / p->groups, area = hg_conv_kernel_area(p),
-            to = second_offset(p);
-    HG_TRY(hg_launch(j->dev, &hg_source_implicit_gemm, j->options, "mirror",
-                     hg_range_elements(j->dev, p->groups * og * cg),
-                     HG_ARGS(HG_ARG_I64(p->groups), HG_ARG_I64(og), HG_ARG_I64(cg), HG_ARG_I64(area),
-                             HG_ARG_TENSOR(j->b->weight), HG_ARG_MEM(j->b->workspace), HG_ARG_I64(to))));
-    hg_matrix a = {j->b->workspace, to, og * area, cg * og * area};
-    HG_TRY(hg_gemm_pack(j->dev, j->f64, &a, true, cg, og * area, TILE, p->groups, j->b->workspace, 0));
-    return launch_rows(j, &m, j->b->output, j->b->input);
-}
-
-static hg_status backward_weights(const job *j, int64_t slices)
-{
-    const hg_conv_problem *p = j->p;
-    const hg_tensor *dy = j->b->output;
-    int64_t og = p->outputs / p->groups, rows = rows_of(p), area = hg_conv_output_area(p), to = second_offset(p);
-    hg_matrix a = {dy->storage->mem, dy->offset, area, og * area};
-    HG_TRY(hg_gemm_pack(j->dev, j->f64, &a, true, og, area, TILE, p->batch * p->groups, j->b->workspace, 0));
-    hg_arg g[3];
-    hg_conv_geometry(p, g);
-    HG_TRY(hg_launch(j->dev, &hg_source_implicit_gemm, j->options, "conv_taps",
-                     hg_range_items(j->dev, hg_ceil_div(rows, panel_width(p)), p->groups, slices, 1),
-                     HG_ARGS(g[0], g[1], g[2], HG_ARG_I64(hg_ceil_div(p->batch, slices)), HG_ARG_TENSOR(j->b->input),
-                             HG_ARG_MEM(j->b->workspace), HG_ARG_MEM(j->b->workspace), HG_ARG_I64(to))));
-    return hg_launch(j->dev, &hg_source_implicit_gemm, j->options, "sum_slices",
-                     hg_range_items(j->dev, og, p->groups, 1, 1),
-                     HG_ARGS(HG_ARG_I64(og), HG_ARG_I64(rows), HG_ARG_I64(p->groups), HG_ARG_I64(slices),
-                             HG_ARG_MEM(j->b->workspace), HG_ARG_I64(to), HG_ARG_TENSOR(j->b->weight)));
+    const hg_conv_problem *p = &j->plan->problem;
+    const hg_conv_config *c = &j->plan->config;
+    const hg_tensor *dw = j->b->weight;
+    int64_t slices = c->value[SLICES], n = hg_conv_weight_numel(p), sums = sums_offset(p, c);
+    HG_TRY(hg_launch(j->dev, &hg_source_implicit_gemm, j->options, "conv_weights",
+                     hg_range_items(j->dev, slices, c->value[SHARES], p->groups, 1),
+                     HG_ARGS(JOB_AXES(j), j->shape, j->parts, HG_ARG_I64(together(p, &j->k, c)),
+                             HG_ARG_TENSOR(j->b->input), HG_ARG_TENSOR(j->b->output),
+                             HG_ARG_MEM(slices > 1 ? j->b->workspace : dw->storage->mem),
+                             HG_ARG_I64(slices > 1 ? sums : dw->offset), HG_ARG_I64(n), HG_ARG_MEM(j->b->workspace))));
+    if (slices == 1) return HG_OK;
+    return hg_launch(j->dev, &hg_source_implicit_gemm, j->options, "sum_slices", hg_range_elements(j->dev, n),
+                     HG_ARGS(HG_ARG_I64(n), HG_ARG_I64(slices), HG_ARG_MEM(j->b->workspace), HG_ARG_I64(sums),
+                             HG_ARG_TENSOR(dw)));
 }
 
 static hg_status implicit_run(hg_device *dev, const hg_conv_plan *plan, const hg_conv_buffers *b)
 {
-    const hg_conv_problem *p = &plan->problem;
-    job j = {.dev = dev, .p = p, .b = b, .f64 = p->dtype == HG_F64};
-    bool wide = hg_conv_wide(p) || plan->workspace > INT_MAX;
-    snprintf(j.options, sizeof j.options, "%s%s", hg_real_options((hg_dtype)p->dtype), wide ? " -DHG_WIDE=1" : "");
-    switch (p->direction) {
+    job j = job_of(dev, plan, b);
+    switch (plan->problem.direction) {
     case HG_CONV_FORWARD:
-        return forward(&j);
+        return run_blocks(&j, b->input, b->output);
     case HG_CONV_BACKWARD_DATA:
-        return backward_data(&j);
+        return run_blocks(&j, b->output, b->input);
     default:
-        return backward_weights(&j, plan->config.value[0]);
+        return run_weights(&j);
     }
 }
 
@@ -200,6 +399,8 @@ const hg_conv_solver hg_conv_implicit_gemm = {
     .applicable = implicit_applicable,
     .configs = implicit_configs,
     .workspace = implicit_workspace,
+    .packed = implicit_packed,
+    .prepare = implicit_prepare,
     .cost = implicit_cost,
     .run = implicit_run,
 };

@@ -264,6 +264,36 @@ START_TEST(winograd_keeps_to_the_workspace)
 }
 END_TEST
 
+/* What implicit-gemm cuts: panels of outputs and tiles of pixels in part, blocks of rows and of columns, several blocks
+ * and images in a sum, phases of a stride with and without taps, in every rank. */
+static const char *const blocked[] = {
+    "fwd 3x67x9x11 35x3x3 s2x2 p1x1 bias",
+    "fwd 9x40x7x7 64x3x3 s2x2 p1x1 relu",
+    "fwd 2x5x7x300 18x3x5 s1x4 p1x2 d1x3",
+    "fwd 2x7x40x9 17x1x1 s5x4 bias residual relu",
+    "fwd 2x34x13x6 68x3x2 s2x3 p2x0 g2 bias residual relu",
+    "fwd 1x3x16x18 20x2x5 s4x6 p1x0:2 d3x2",
+    "fwd 1x2x5000 3x9 s2 p4",
+    "fwd 33x16x90 33x5 p1 bias",
+    "fwd 2x6x9x9x9 18x3x3x3 s2x1x3 p1x1x1",
+    "fwd 3x4x5x6x40 40x2x3x1 s3x2x2 p0x1x0 d1x2x1 residual",
+};
+
+START_TEST(blocks_of_implicit_gemm_cover_images_of_any_size)
+{
+    for (size_t i = 0; i < sizeof blocked / sizeof *blocked; i++) check_key(blocked[i], true);
+}
+END_TEST
+
+/* Smaller blocks, fewer slices, and refusal below that. */
+START_TEST(implicit_gemm_keeps_to_the_workspace)
+{
+    hg_conv_problem p;
+    ck_assert_hg(hg_conv_parse("fwd 5x20x18x41 36x3x3 s2x1 p1x1 bias", &p));
+    for (p.workspace_limit = 40000; p.workspace_limit < 1500000; p.workspace_limit *= 2) check(&p, true);
+}
+END_TEST
+
 START_TEST(random_problems_are_exact_on_integers)
 {
     for (int i = 0; i < 40; i++) {
@@ -391,7 +421,8 @@ END_TEST
 Suite *solvers_suite(void)
 {
     return TEST_SUITE("solvers", small_integers_are_exact_by_every_solver, tiles_of_winograd_cover_images_of_any_size,
-                      winograd_keeps_to_the_workspace, random_problems_are_exact_on_integers,
+                      winograd_keeps_to_the_workspace, blocks_of_implicit_gemm_cover_images_of_any_size,
+                      implicit_gemm_keeps_to_the_workspace, random_problems_are_exact_on_integers,
                       random_data_stays_within_the_error_of_a_sum,
                       indices_of_64_bits_are_computed_where_they_are_needed, doubles_are_computed_as_doubles,
                       a_small_workspace_changes_no_result, the_same_problem_twice_gives_the_same_bits,
