@@ -186,7 +186,7 @@ static double winograd_cost(const hg_conv_problem *p, const hg_conv_config *c, c
     if (slice_elements(&f, c) > 384 << 10) block += 4 * POINTS * deep * tiles * (panels + 1) / far;
     int64_t blocks = hg_ceil_div(rows_of(&f), c->value[ROWS]), items = c->value[SLICES] * c->value[SHARES];
     double turns = (double)(hg_ceil_div(items, (int64_t)units) * hg_ceil_div(blocks, c->value[SLICES]));
-    double weights = (double)weights_elements(&f) * (4 / hg_conv_bandwidth(dev) + 50 / core / units);
+    double weights = (double)weights_elements(&f) * (3 / hg_conv_bandwidth(dev) + 25 / core / units);
     return turns * block + weights + 3e-5;
 }
 
