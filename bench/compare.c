@@ -10,8 +10,8 @@
 
 static const char about[] =
     "Compares two files that hapgop-bench conv, gemm or model wrote: two machines, or two versions of the library.\n"
-    "A ratio is B over A: below 1, B is faster. Exit code 1 if a ratio is above --max-slowdown, or, with that option, if\n"
-    "what worked in A does not in B; 2 if a file cannot be read.";
+    "A ratio is B over A: below 1, B is faster. Exit code 1 if a ratio is above --max-slowdown, or, with that option,\n"
+    "if what worked in A does not in B; 2 if a file cannot be read.";
 
 enum { KEY = 400 };
 
@@ -95,7 +95,7 @@ static bool read_results(const char *path, const char *measure, results *list)
     }
     if (root && !good) complain(path, "these are no results of hapgop-bench conv, gemm or model");
     if (good) {
-        json_t *first = devices ? json_object_get(json_array_get(devices, 0), "device") : json_object_get(root, "device");
+        json_t *first = json_object_get(devices ? json_array_get(devices, 0) : root, "device");
         snprintf(list->device, sizeof list->device, "%.150s, hapgop %.30s", text_of(first, "name"),
                  text_of(first, "hapgop"));
     }

@@ -263,8 +263,8 @@ static void add_device(page *p, const bench_results *r)
     hg_str_add(&p->out, "<div class=\"legend\">");
     for (int i = 0; i < r->count; i++) color_of(p, r->rows[i].solver);
     for (int i = 0; i < p->solvers; i++) hg_str_add(&p->out, "<span><i class=\"s%d\"></i>%s</span>", i, p->solver[i]);
-    hg_str_add(&p->out, "</div>\n<p class=\"muted\">Speed by the operations of the definition, weights unchanged from call "
-                        "to call; longer is faster. The dashed line is the measured peak, * what the library runs.</p>\n");
+    hg_str_add(&p->out, "</div>\n<p class=\"muted\">Speed by the operations of the definition, weights unchanged from "
+                        "call to call; longer is faster. * is what the library runs.</p>\n");
     for (int d = 0; bench_directions[d]; d++) add_direction(p, r, d);
 }
 
@@ -281,7 +281,7 @@ char *bench_results_html(const bench_results *list, int count)
     for (int i = 0; i < count; i++) add_device(&p, &list[i]);
     if (count > 1) add_devices(&p);
     add_table(&p);
-    hg_str_add(&p.out, "<p class=\"muted\">hapgop %s, %s</p>\n<script>\n%s</script>\n</body>\n</html>\n", hg_version(),
-               date, bench_text_named("report.js"));
+    hg_str_add(&p.out, "<p class=\"muted\">hapgop %s, %s</p>\n<script>\n%s</script>\n</body>\n</html>\n",
+               hg_version(), date, bench_text_named("report.js"));
     return hg_str_take(&p.out);
 }

@@ -14,8 +14,8 @@
 
 static const char about[] =
     "Measures a network: the answer to a batch in eval mode, or a training step (forward, cross entropy, backward,\n"
-    "Adam). The images lie on the device. The first answer counts from the start of the process, so that compilation is\n"
-    "in it; the median and the least are of later ones, from the call until the queue is empty.";
+    "Adam). The images lie on the device. The first answer counts from the start of the process, compilation\n"
+    "included; the median and the least are of later ones, from the call until the queue is empty.";
 
 typedef enum mode { INFER, TRAIN } mode;
 static const char *const modes[] = {"infer", "train", NULL};
@@ -74,8 +74,11 @@ static double process_age_ms(void)
     unsigned long long start;
     struct timespec now;
     FILE *file = fopen("/proc/self/stat", "r");
-    int found = file ? fscanf(file, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
-                                    "%*d %llu", &start) : 0;
+    int found = file ? fscanf(file,
+                              "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
+                              "%llu",
+                              &start)
+                     : 0;
     if (file) fclose(file);
     if (found != 1 || clock_gettime(CLOCK_BOOTTIME, &now)) return 0;
     return 1e3 * (double)now.tv_sec + 1e-6 * (double)now.tv_nsec -

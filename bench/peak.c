@@ -24,7 +24,8 @@ static hg_status run_fma(void *user)
 {
     job *j = user;
     return hg_launch(j->dev, &j->source, j->options, "peak_fma", j->range,
-                     HG_ARGS(HG_ARG_MEM(j->block[0]->mem), HG_ARG_I32(j->loops), HG_ARG_F32(0.999f), HG_ARG_F32(0.001f)));
+                     HG_ARGS(HG_ARG_MEM(j->block[0]->mem), HG_ARG_I32(j->loops), HG_ARG_F32(0.999f),
+                             HG_ARG_F32(0.001f)));
 }
 
 static hg_status run_stream(void *user)
@@ -94,7 +95,11 @@ static hg_status measure_stream(job *j, bench_peak *peak)
     bool cpu = hg_is_cpu(j->dev);
     size_t bytes = (size_t)128 << 20, vectors, local = cpu ? 1 : (size_t)hg_lanes(j->dev);
     double ms;
-    while (bytes > (1 << 20) && (bytes > j->dev->info.max_allocation || bytes * 8 > j->dev->info.memory)) bytes /= 2;
+    hg_memory_info memory;
+    HG_TRY(hg_memory_get_info(j->dev, &memory));
+    uint64_t room = j->dev->info.memory / 2;
+    if (memory.budget && memory.budget < room) room = memory.budget;
+    while (bytes > (1 << 20) && (bytes > j->dev->info.max_allocation || bytes * 4 > room)) bytes /= 2;
     for (int i = 0; i < 3; i++)
         if (!(j->block[i] = hg_pool_take(j->dev, bytes))) return hg_last_status();
     vectors = bytes / sizeof(cl_float16);

@@ -140,7 +140,8 @@ static int64_t pick(uint64_t *state, const int64_t *from, int n)
 {
     return from[next(state) % (uint64_t)n];
 }
-#define PICK(state, ...) pick(state, (int64_t[]){__VA_ARGS__}, (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)))
+#define PICK(state, ...)                                                                                               \
+    pick(state, (int64_t[]){__VA_ARGS__}, (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)))
 
 static hg_conv_problem random_problem(uint64_t *state)
 {
