@@ -6,6 +6,7 @@ int main(void)
         problem_suite(),
         selector_suite(),
         solvers_suite(),
+        random_suite(),
     };
     return test_main("conv", suites, (int)(sizeof suites / sizeof *suites));
 }

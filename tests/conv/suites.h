@@ -7,5 +7,6 @@
 Suite *problem_suite(void);
 Suite *selector_suite(void);
 Suite *solvers_suite(void);
+Suite *random_suite(void);
 
 #endif
