@@ -1,0 +1,33 @@
+"""The inputs that each fuzz target starts from: of(NAME) lists their bytes."""
+import io
+import pathlib
+import pickle
+import zipfile
+
+DATA = pathlib.Path(__file__).resolve().parent.parent / 'data'
+
+
+def files(*patterns):
+    """What is in tests/data under these names, if it is small."""
+    found = sorted(path for pattern in patterns for path in DATA.glob(pattern))
+    return [path.read_bytes() for path in found if path.stat().st_size < 8192]
+
+
+def pickles():
+    """Those in the zips of torch.save, and plain ones in every protocol."""
+    for data in files('weights/*.pth'):
+        if data.startswith(b'PK'):
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                yield from (archive.read(name) for name in archive.namelist() if name.endswith('data.pkl'))
+    shared = [1, 2]
+    for protocol in range(2, 6):
+        yield pickle.dumps({'a': [1, -2, 2**40, 0.5, None, True, 'text'], 3: (shared, shared, {})}, protocol)
+
+
+SEEDS = {
+    'pickle': pickles,
+}
+
+
+def of(name):
+    return list(SEEDS[name]())
