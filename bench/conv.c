@@ -23,6 +23,7 @@ typedef struct settings {
     arg_list suites, shapes;
     int direction;
     int64_t batch, random, seed;
+    double peak;
     bool heuristic;
     bench_conv_options conv;
 } settings;
@@ -75,7 +76,8 @@ static hg_status measure_device(bench_results *r, const settings *s, const bench
 {
     int first = s->direction ? s->direction - 1 : 0, last = s->direction ? first : 2, done = 0;
     int total = problems->count * (last - first + 1);
-    HG_TRY(bench_measure_peak(r->dev, &r->peak));
+    if (s->peak > 0) r->peak.gflops = s->peak;
+    else HG_TRY(bench_measure_peak(r->dev, &r->peak));
     bench_print_header(r->dev, &r->peak);
     for (int i = 0; i < problems->count; i++) {
         int before = r->count;
@@ -158,6 +160,7 @@ int conv_main(int argc, char **argv)
         {"device", ARG_TEXT, &s.device, "SPEC",
          "a device, several separated by commas, or all; as hapgop devices names them"},
         {"seconds", ARG_REAL, &s.conv.seconds, "S", "of measuring each algorithm; default 0.2", 0, 3600},
+        {"peak", ARG_REAL, &s.peak, "G", "GFLOP/s to take as the device's peak, instead of measuring it", 1e-3, 1e12},
         {"tolerance", ARG_REAL, &s.conv.tolerance, "F", "a factor for the bounds of the error; default 1", 0, 1e9},
         {"json", ARG_TEXT, &s.json, "FILE", "write the results as JSON"},
         {"csv", ARG_TEXT, &s.csv, "FILE", "write them as CSV"},

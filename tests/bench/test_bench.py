@@ -15,6 +15,7 @@ import unittest
 PROGRAM = os.path.abspath(sys.argv.pop(1))
 SUITES = ['chapter', 'conv1d', 'conv3d', 'depthwise', 'googlenet', 'lenet', 'resnet18', 'vgg16']
 QUICK = ['--seconds', '0.001']
+NO_PEAK = [*QUICK, '--peak', '100']
 PLAIN, STRIDED = '2x8x9x9 8x3x3 p1', '1x4x9x7 6x3x3 s2x1 p1x0 d1x2 g2'
 SOLVERS = {'direct', 'im2col-gemm', 'implicit-gemm', 'winograd-f4x4'}
 DIRECTIONS = ['fwd', 'bwd-data', 'bwd-weights']
@@ -138,7 +139,7 @@ class Convolutions(Case):
 
     def test_a_wrong_result_fails(self):
         done = run('conv', '--shape', PLAIN, '--algorithm', 'direct,winograd-f4x4', '--tolerance', '1e-6',
-                   '--direction', 'fwd', *QUICK, '--json', folder / 'wrong.json', code=1)
+                   '--direction', 'fwd', *NO_PEAK, '--json', folder / 'wrong.json', code=1)
         self.assertSays(done, '2 failed')
         rows = read(folder / 'wrong.json')['results']
         self.assertEqual([r['status'] for r in rows], ['failed'] * 2)
@@ -150,11 +151,11 @@ class Convolutions(Case):
 
     def test_a_problem_that_memory_does_not_suffice_for_fails_and_the_next_goes_on(self):
         run('conv', '--shape', '64x64x99x99 8x3x3', '--shape', PLAIN, '--algorithm', 'direct', '--direction', 'fwd',
-            *QUICK, '--json', folder / 'm.json', code=1, HAPGOP_MEMORY='30M')
+            *NO_PEAK, '--json', folder / 'm.json', code=1, HAPGOP_MEMORY='30M')
         self.assertEqual([r['status'] for r in read(folder / 'm.json')['results']], ['failed', 'ok'])
 
     def test_auto_is_what_the_library_runs(self):
-        run('conv', '--shape', PLAIN, '--algorithm', 'auto', '--direction', 'bwd-data', *QUICK, '--json',
+        run('conv', '--shape', PLAIN, '--algorithm', 'auto', '--direction', 'bwd-data', *NO_PEAK, '--json',
             folder / 'auto.json')
         row, = read(folder / 'auto.json')['results']
         chosen, = [r for r in read(folder / 'a.json')['results'] if r['chosen'] and r['direction'] == 'bwd-data' and
@@ -163,14 +164,14 @@ class Convolutions(Case):
 
     def test_problems_of_one_and_three_dimensions_and_another_batch(self):
         run('conv', '--shape', '1x3x20 4x5 s2 p2', '--shape', '9x3x20 4x5 s2 p2', '--shape', '1x2x4x5x6 3x3x2x1 p1x0x0',
-            '--batch', 3, '--algorithm', 'direct', *QUICK, '--json', folder / 'dims.json')
+            '--batch', 3, '--algorithm', 'direct', *NO_PEAK, '--json', folder / 'dims.json')
         rows = read(folder / 'dims.json')['results']
         self.assertEqual([r['problem'] for r in rows[::3]], ['3x3x20 4x5 s2 p2', '3x2x4x5x6 3x3x2x1 s1x1x1 p1x0x0'])
         self.assertEqual({r['status'] for r in rows}, {'ok'})
 
     def test_several_devices_come_one_after_the_other(self):
         run('conv', '--shape', PLAIN, '--algorithm', 'direct', '--direction', 'fwd', '--device', 'pocl:0,pocl:1',
-            *QUICK, '--json', folder / 'two.json', '--html', folder / 'two.html', POCL_DEVICES='pthread pthread')
+            *NO_PEAK, '--json', folder / 'two.json', '--html', folder / 'two.html', POCL_DEVICES='pthread pthread')
         report = read(folder / 'two.json')
         self.assertEqual(set(report), {'devices'})
         for device in report['devices']:
@@ -184,7 +185,7 @@ class Convolutions(Case):
     def test_the_heuristic_is_compared_with_the_best_and_a_seed_gives_the_same_problems(self):
         problems = []
         for seed in 3, 3, 4:
-            done = run('conv', '--random', 2, '--seed', seed, '--batch', 1, '--direction', 'fwd', '--heuristic', *QUICK,
+            done = run('conv', '--random', 2, '--seed', seed, '--batch', 1, '--direction', 'fwd', '--heuristic', *NO_PEAK,
                        '--json', folder / 'h.json')
             report = read(folder / 'h.json')
             self.assertIn(f'seed {seed}', done.stdout)
@@ -198,7 +199,8 @@ class Convolutions(Case):
         self.assertNotEqual(problems[0], problems[2])
 
     def test_ctrl_c_writes_what_was_measured(self):
-        with subprocess.Popen([PROGRAM, 'conv', '--shape', PLAIN, '--suite', 'vgg16', '--json', folder / 'c.json'],
+        with subprocess.Popen([PROGRAM, 'conv', '--shape', PLAIN, '--suite', 'vgg16', '--peak', '100', '--json',
+                               folder / 'c.json'],
                               stdout=subprocess.PIPE, text=True) as process:
             for line in process.stdout:
                 if line.startswith('bwd-weights'):

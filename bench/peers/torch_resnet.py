@@ -1,0 +1,75 @@
+#!/usr/bin/python3
+"""ResNet-18 in PyTorch, timed: the answer to a batch of 224 x 224 images in eval mode, without gradients. "ms_median" is
+the least of the medians of the plain module, of the scripted one frozen, and of that one optimised for inference. Prints
+one JSON object. bench/peers/run starts this with the environment that suits PyTorch best; see bench/NOTES.md."""
+import argparse
+import json
+import statistics
+import sys
+import time
+
+import torch
+from torch import nn
+
+
+class Block(nn.Module):
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = nn.Identity() if stride == 1 and inputs == outputs else nn.Sequential(
+            nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+
+    def forward(self, x):
+        y = self.relu(self.bn1(self.conv1(x)))
+        return self.relu(self.bn2(self.conv2(y)) + self.downsample(x))
+
+
+def resnet18():
+    blocks = [Block(a, b, s) for a, b, s in ((64, 64, 1), (64, 64, 1), (64, 128, 2), (128, 128, 1), (128, 256, 2),
+                                             (256, 256, 1), (256, 512, 2), (512, 512, 1))]
+    return nn.Sequential(nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True),
+                         nn.MaxPool2d(3, 2, 1), *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 1000))
+
+
+def measure(net, images, seconds):
+    for _ in range(3):
+        net(images)
+    times, begin = [], time.perf_counter()
+    while len(times) < 5 or time.perf_counter() - begin < seconds:
+        start = time.perf_counter()
+        net(images)
+        times.append((time.perf_counter() - start) * 1e3)
+    return statistics.median(times)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split('\n', maxsplit=1)[0])
+    parser.add_argument('--batch', type=int, default=1)
+    parser.add_argument('--seconds', type=float, default=2, help='for each form of the network')
+    parser.add_argument('--threads', type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    net, images = resnet18().eval(), torch.randn(options.batch, 3, 224, 224)
+    parameters = sum(p.numel() for p in net.parameters())
+    if parameters != 11689512:
+        sys.exit(f'{parameters} parameters: this is not ResNet-18')
+    with torch.no_grad():
+        expected = net(images)
+        frozen = torch.jit.freeze(torch.jit.script(net))
+        forms = {'module': net, 'frozen': frozen, 'optimised': torch.jit.optimize_for_inference(
+            torch.jit.freeze(torch.jit.script(net)))}
+        for name, form in forms.items():
+            if not torch.allclose(form(images), expected, rtol=1e-2, atol=1e-3):
+                sys.exit(f'{name}: another answer')
+        times = {name: measure(form, images, options.seconds) for name, form in forms.items()}
+    json.dump({'torch': torch.__version__, 'batch': options.batch, 'forms': times, 'ms_median': min(times.values())},
+              sys.stdout)
+    print()
+
+
+main()
