@@ -14,8 +14,8 @@ static const char about[] =
     "groups. The last four may be left out; one number (s2) is for every dimension; one number fewer in the first two\n"
     "is one dimension, one more three. A suite is a text file with one a line; # begins a comment.\n\n"
     "Columns: the first call with its compilation; the median call until the queue is empty, the quartiles' distance\n"
-    "in percent of it, the least, all with a weight that stands; the median with a new weight in each call; kernel time\n"
-    "by events; share of the measured peak; workspace; RMS error over the largest value, against sums in double. * is\n"
+    "in percent of it, the least, all with a weight that stands; the median with a new weight in each call; kernel\n"
+    "time by events; share of the measured peak; workspace; RMS error over the largest value, against sums in double. * is\n"
     "what the library runs. Ctrl-C writes what was measured so far. Exit code 1 if a row failed.";
 
 typedef struct settings {

@@ -276,8 +276,8 @@ char *bench_results_html(const bench_results *list, int count)
     struct tm day;
     if (localtime_r(&now, &day)) strftime(date, sizeof date, "%Y-%m-%d %H:%M", &day);
     hg_str_add(&p.out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\">"
-                       "<meta name=\"viewport\" content=\"width=device-width\"><title>hapgop-bench conv</title>\n<style>\n"
-                       "%s</style></head>\n<body>\n", bench_text_named("report.css"));
+                       "<meta name=\"viewport\" content=\"width=device-width\"><title>hapgop-bench conv</title>\n"
+                       "<style>\n%s</style></head>\n<body>\n", bench_text_named("report.css"));
     for (int i = 0; i < count; i++) add_device(&p, &list[i]);
     if (count > 1) add_devices(&p);
     add_table(&p);

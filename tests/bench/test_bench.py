@@ -360,6 +360,12 @@ class Others(Case):
         self.assertGreater(first['train'], 4 * parameters)      # gradients and Adam's two moments too
         self.assertIn('fashion-dnn train batch 5', run('compare', folder / 'train.json', folder / 'train.json').stdout)
 
+    def test_a_network_answers_compiled_or_plain(self):
+        for more in [], ['--plain']:
+            run('model', 'fashion-cnn', '--batch', 2, *QUICK, *more, '--json', folder / 'p.json')
+            row, = read(folder / 'p.json')['results']
+            self.assertEqual((row['network'], row['mode'], row['status']), ('fashion-cnn', 'infer', 'ok'))
+
     def test_networks_that_are_none(self):
         self.assertSays(run('model', 'lenet6', code=2), 'lenet6', 'resnet18')
         self.assertSays(run('model', code=2), 'a network is missing')
