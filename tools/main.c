@@ -17,6 +17,7 @@ static const struct command {
     {"devices", "list the OpenCL devices and what they can do", devices_command},
     {"model", "print a network and what its layers cost", model_command},
     {"train", "train a network on Fashion-MNIST", train_command},
+    {"tune", "measure which convolution solvers are fastest on a device", tune_command},
 };
 #define COMMANDS ((int)(sizeof commands / sizeof *commands))
 

@@ -72,6 +72,7 @@ typedef struct train_run {
     hg_module *model;
     hg_optimizer *optimizer;
     int64_t iteration, epoch;               /* done */
+    char plans[17];                         /* hg_conv_plan_hash() after the first full batch, hexadecimal */
     int64_t start;                          /* iterations that were done when this run began */
     hg_tensor *pending[TRAIN_PENDING];      /* losses not yet read, the last one of `iteration` */
     int pending_count;

@@ -1,6 +1,8 @@
 /* Checkpoints of `hapgop train`: all that the next iteration depends on, and the history so far.
  *
- *   model, iteration, epoch (done), device      what and where
+ *   model, iteration, epoch (done)              what
+ *   device, driver, plans                       on what, with which convolution plans (their hash): results are the same
+ *                                               bit for bit where these three are
  *   model_state_dict, optimizer_state_dict      as PyTorch's programs save them
  *   rng_state                                   uint8, of the device's generator
  *   loader/...                                  hg_loader_state
@@ -22,11 +24,12 @@ bool train_failed(void)
 
 /* ---- Saving ----------------------------------------------------------------------------------------------------- */
 
-static void device_name(const train_run *run, char name[300])
+static void device_name(const train_run *run, char name[300], char driver[128])
 {
     hg_device_info info = {0};
     hg_device_get_info(run->dev, &info);
     snprintf(name, 300, "%s / %s", info.platform, info.name);
+    snprintf(driver, 128, "%s", info.driver);
 }
 
 static void put_rng(hg_checkpoint *c, hg_device *dev)
@@ -62,8 +65,8 @@ bool train_save(train_run *run, const char *name)
 {
     if (!train_flush(run)) return false;
     hg_clear_error();
-    char device[300], path[sizeof run->last_checkpoint];
-    device_name(run, device);
+    char device[300], driver[128], path[sizeof run->last_checkpoint];
+    device_name(run, device, driver);
     if (snprintf(path, sizeof path, "%s/%s", run->o->out, name) >= (int)sizeof path)
         return output_error("cannot save in %s: the path is too long", run->o->out);
     hg_checkpoint *c = hg_checkpoint_new();
@@ -73,6 +76,8 @@ bool train_save(train_run *run, const char *name)
     hg_checkpoint_put_int(c, "epoch", run->epoch);
     hg_checkpoint_put_int(c, "iteration", run->iteration);
     hg_checkpoint_put_text(c, "device", device);
+    hg_checkpoint_put_text(c, "driver", driver);
+    hg_checkpoint_put_text(c, "plans", run->plans);
     put_rng(c, run->dev);
     put_loader(c, run->train_loader);
     put_history(c, &run->history);
@@ -174,14 +179,31 @@ static bool check_position(const train_run *run)
                                 run->iteration, run->epoch, batches);
 }
 
+/* The text, "" if the checkpoint has none. */
+static const char *text_of(const hg_checkpoint *c, const char *path)
+{
+    const char *text;
+    if (hg_checkpoint_get_text(c, path, &text) == HG_OK) return text;
+    hg_clear_error();
+    return "";
+}
+
+/* Tells of the first thing that makes the results other than they would have been: device, driver, plans. */
 static void compare_device(const train_run *run, const hg_checkpoint *c)
 {
-    char now[300];
-    const char *then = NULL;
-    device_name(run, now);
-    if (hg_checkpoint_get_text(c, "device", &then) != HG_OK) hg_clear_error();
-    else if (strcmp(then, now) && !run->o->quiet)
-        fprintf(stderr, "hapgop: the checkpoint was made on %s, this is %s: results differ by rounding\n", then, now);
+    char device[300], driver[128];
+    const char *then[] = {text_of(c, "device"), text_of(c, "driver"), text_of(c, "plans")};
+    device_name(run, device, driver);
+    if (run->o->quiet) return;
+    if (*then[0] && strcmp(then[0], device))
+        fprintf(stderr, "hapgop: the checkpoint was made on %s, this is %s: results differ by rounding\n", then[0],
+                device);
+    else if (*then[1] && strcmp(then[1], driver))
+        fprintf(stderr, "hapgop: the checkpoint was made with driver %s of this device, this is %s: results differ by "
+                        "rounding\n", then[1], driver);
+    else if (*then[2] && strcmp(then[2], run->plans))
+        fprintf(stderr, "hapgop: the checkpoint was made with other convolution plans (%s, now %s), as after hapgop tune "
+                        "or with HAPGOP_CONV: results differ by rounding\n", then[2], run->plans);
 }
 
 bool train_load(train_run *run, const hg_checkpoint *c)

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "conv/candidates.h"
+#include "conv/tuning.h"
 
 enum { BUCKETS = 64 };
 
@@ -16,10 +16,14 @@ struct entry {
     hg_conv_plan plan;
 };
 
+/* Plans are made anew when one of these changes. */
+static const char *const watched[] = {"HAPGOP_CONV", "HAPGOP_WORKSPACE", "HAPGOP_TUNE"};
+enum { FORCED, WATCHED = sizeof watched / sizeof *watched };
+
 /* The state of HG_SLOT_CONV. */
 struct plans {
     struct entry *bucket[BUCKETS];
-    char *forced, *workspace; /* HAPGOP_CONV, HAPGOP_WORKSPACE when the plans were made; "" if not set */
+    char *environment[WATCHED]; /* when the plans were made; "" if not set */
 };
 
 /* ---- plans kept with the device ---- */
@@ -47,28 +51,23 @@ static void destroy_plans(void *state)
 {
     struct plans *s = state;
     drop_plans(s);
-    free(s->forced);
-    free(s->workspace);
+    for (int i = 0; i < WATCHED; i++) free(s->environment[i]);
     free(s);
-}
-
-static const char *environment(const char *name)
-{
-    const char *value = getenv(name);
-    return value ? value : "";
 }
 
 /* Forgets the plans if the environment asks for something else than when they were made. */
 static hg_status follow_environment(struct plans *s)
 {
-    const char *forced = environment("HAPGOP_CONV"), *workspace = environment("HAPGOP_WORKSPACE");
-    if (s->forced && s->workspace && !strcmp(s->forced, forced) && !strcmp(s->workspace, workspace)) return HG_OK;
-    drop_plans(s);
-    free(s->forced);
-    free(s->workspace);
-    s->forced = strdup(forced);
-    s->workspace = strdup(workspace);
-    return s->forced && s->workspace ? HG_OK : hg_error(HG_E_MEMORY, "conv: out of host memory");
+    for (int i = 0; i < WATCHED; i++) {
+        const char *value = getenv(watched[i]);
+        if (!value) value = "";
+        if (s->environment[i] && !strcmp(s->environment[i], value)) continue;
+        drop_plans(s);
+        free(s->environment[i]);
+        s->environment[i] = strdup(value);
+        if (!s->environment[i]) return hg_error(HG_E_MEMORY, "conv: out of host memory");
+    }
+    return HG_OK;
 }
 
 static struct entry **bucket_of(struct plans *s, const hg_conv_problem *p)
@@ -147,11 +146,38 @@ static void log_candidates(const choice *c)
     hg_str_free(&text);
 }
 
-static hg_status choose(const choice *c, const char *forced, const hg_conv_candidate **chosen)
+/* Measures now; *chosen stays NULL if nothing could be measured, for instance for want of memory. */
+static hg_status choose_now(hg_device *dev, const choice *c, const hg_conv_candidate **chosen)
+{
+    char why[512];
+    hg_tuning_row *rows;
+    bool clean = hg_last_status() == HG_OK;
+    hg_status status = hg_tuning_measure(dev, c->list, c->count, &rows, why);
+    if (status == HG_E_MEMORY) {
+        hg_log_message("conv", "not measured: %s", clean ? hg_last_error() : "out of memory");
+        if (clean) hg_clear_error();
+        return HG_OK;
+    }
+    HG_TRY(status);
+    for (int i = 0; i < c->count; i++) {
+        if (rows[i].chosen) *chosen = &c->list[i];
+        if (rows[i].state == HG_TUNING_WRONG) snprintf(c->list[i].why, HG_WHY, "computed it wrongly when measured");
+    }
+    free(rows);
+    return HG_OK;
+}
+
+/* What was measured, what is measured now, or what should be fastest; `source` says which. */
+static hg_status choose(hg_device *dev, const choice *c, const hg_conv_candidate **chosen, char source[HG_TUNING_SOURCE])
 {
     char key[HG_CONV_KEY];
-    if (*forced) return choose_named(c, forced, chosen);
+    *chosen = hg_tuning_recall(dev, c->list, c->count, source);
     if (hg_log_wanted("conv")) log_candidates(c);
+    if (*chosen) return HG_OK;
+    snprintf(source, HG_TUNING_SOURCE, "measured now");
+    if (hg_tuning_on()) HG_TRY(choose_now(dev, c, chosen));
+    if (*chosen) return HG_OK;
+    snprintf(source, HG_TUNING_SOURCE, "expected");
     *chosen = hg_conv_fastest(c->list, c->count);
     if (*chosen) return HG_OK;
     return hg_error(HG_E_UNSUPPORTED, "conv: no solver for %s", hg_conv_key(&c->list->plan.problem, key));
@@ -159,17 +185,16 @@ static hg_status choose(const choice *c, const char *forced, const hg_conv_candi
 
 static hg_status make_plan(hg_device *dev, const struct plans *s, const hg_conv_problem *asked, hg_conv_plan *plan)
 {
-    const char *forced = *asked->solver ? asked->solver : s->forced;
-    const hg_conv_candidate *chosen;
-    char key[HG_CONV_KEY];
+    const char *forced = *asked->solver ? asked->solver : s->environment[FORCED];
+    const hg_conv_candidate *chosen = NULL;
+    char key[HG_CONV_KEY], source[HG_TUNING_SOURCE] = "forced";
     choice c;
     HG_TRY(hg_conv_candidates(dev, asked, &c.list, &c.count));
-    hg_status status = choose(&c, forced, &chosen);
+    hg_status status = *forced ? choose_named(&c, forced, &chosen) : choose(dev, &c, &chosen, source);
     if (status == HG_OK) {
         *plan = chosen->plan;
-        if (hg_log_wanted("conv"))
-            hg_log_message("conv", "%s -> %s%s, workspace %zu bytes", hg_conv_key(asked, key), plan->solver->name,
-                           *forced ? " (forced)" : "", plan->workspace + plan->packed);
+        hg_log_message("conv", "%s -> %s (%s), workspace %zu bytes", hg_conv_key(asked, key), plan->solver->name, source,
+                       plan->workspace + plan->packed);
     }
     free(c.list);
     return status;
@@ -198,4 +223,55 @@ hg_status hg_conv_choose(hg_device *dev, const hg_conv_problem *p, const hg_conv
     *bucket = e;
     *plan = &e->plan;
     return HG_OK;
+}
+
+/* ---- the plans as others see them ---- */
+
+static int by_problem(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(hg_conv_plan_info));
+}
+
+static int count_plans(const struct plans *s)
+{
+    int n = 0;
+    for (int i = 0; i < BUCKETS; i++)
+        for (const struct entry *e = s->bucket[i]; e; e = e->next) n++;
+    return n;
+}
+
+hg_status hg_conv_plan_list(hg_device *dev, hg_conv_plan_info **plans, int *count)
+{
+    if (!dev || !plans || !count) return hg_error(HG_E_ARG, "plan list: NULL");
+    const struct plans *s = hg_device_slot(dev, HG_SLOT_CONV, create_plans, destroy_plans);
+    *plans = NULL;
+    *count = 0;
+    if (!s) return hg_last_status();
+    *plans = calloc((size_t)count_plans(s) + 1, sizeof **plans);
+    if (!*plans) return hg_error(HG_E_MEMORY, "plan list: out of host memory");
+    for (int i = 0; i < BUCKETS; i++) {
+        for (const struct entry *e = s->bucket[i]; e; e = e->next) {
+            hg_conv_plan_info *one = &(*plans)[(*count)++];
+            hg_conv_key(&e->asked, one->problem);
+            snprintf(one->solver, sizeof one->solver, "%s", e->plan.solver->name);
+            hg_conv_config_text(&e->plan.config, one->config);
+        }
+    }
+    qsort(*plans, (size_t)*count, sizeof **plans, by_problem);
+    return HG_OK;
+}
+
+uint64_t hg_conv_plan_hash(hg_device *dev)
+{
+    hg_conv_plan_info *plans;
+    uint64_t h = 0;
+    int count;
+    if (hg_conv_plan_list(dev, &plans, &count) != HG_OK) return 0;
+    for (int i = 0; i < count; i++) { /* texts are followed by zeros alone */
+        const unsigned char *at = (const unsigned char *)&plans[i];
+        if (!h) h = UINT64_C(0xcbf29ce484222325);
+        for (size_t k = 0; k < sizeof *plans; k++) h = (h ^ at[k]) * UINT64_C(0x100000001b3);
+    }
+    free(plans);
+    return h;
 }

@@ -127,6 +127,7 @@ static hg_tensor *run_conv(hg_module *m, hg_tensor *x, const void *user)
         weight = s->weight;
         bias = s->bias;
     }
+    if (weight) weight = hg_detach(weight); /* expected to stay: what is packed of it is kept */
     return hg_conv2d_fused(x, weight, bias, c->residual, s->relu, hg_conv2d_options(m));
 }
 

@@ -256,7 +256,7 @@ static hg_tensor *convolve(const call *c, const hg_conv_problem *p)
     hg_tensor *y = hg_new_tensor(c->input->dev, c->input->dtype, ndim, size);
     if (!hg_ok(x) || !hg_ok(w) || (b && !hg_ok(b)) || (r && !hg_ok(r)) || !hg_ok(y)) return hg_failed();
     hg_conv_buffers buffers = {.input = x, .weight = w, .output = y, .bias = b, .residual = r};
-    buffers.weight_stands = !hg_grad_enabled() || !hg_requires_grad(c->weight);
+    buffers.weight_stands = !hg_requires_grad(c->weight);
     if (hg_conv_run(p, &buffers) != HG_OK) return hg_failed();
     hg_tensor *saved[] = {hg_requires_grad(c->weight) ? x : NULL, hg_requires_grad(c->input) ? w : NULL,
                           c->relu ? y : NULL};

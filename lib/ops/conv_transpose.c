@@ -243,7 +243,7 @@ static hg_tensor *transpose(const call *c, const transpose_context *t)
     hg_tensor *y = hg_new_tensor(c->input->dev, c->input->dtype, ndim, size);
     if (!hg_ok(x) || !hg_ok(w) || !hg_ok(y)) return hg_failed();
     hg_conv_buffers b = {.input = y, .weight = w, .output = x};
-    b.weight_stands = !hg_grad_enabled() || !hg_requires_grad(c->weight);
+    b.weight_stands = !hg_requires_grad(c->weight);
     if (hg_conv_run(&t->problem, &b) != HG_OK) return hg_failed();
     y = add_tail(t, y);
     if (hg_ok(y) && c->bias) y = add_bias(c, y);

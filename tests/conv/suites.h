@@ -4,9 +4,11 @@
 #include "conv/solver.h"
 #include "support.h"
 
+Suite *database_suite(void);
 Suite *problem_suite(void);
 Suite *selector_suite(void);
 Suite *solvers_suite(void);
 Suite *random_suite(void);
+Suite *tuning_suite(void);
 
 #endif

@@ -18,6 +18,7 @@
 #include "hapgop/device.h"
 #include "hapgop/tensor.h"
 #include "hapgop/autograd.h"
+#include "hapgop/conv.h"
 #include "hapgop/ops.h"
 #include "hapgop/nn.h"
 #include "hapgop/optim.h"
