@@ -413,9 +413,9 @@ static hg_status (*const opcodes[256])(pickle_reader *) = {
     ['Q'] = pickle_persistent, ['.'] = op_stop,
 };
 
-static hg_status run(pickle_reader *r, hg_value **root)
+static hg_status run(pickle_reader *r, bool whole, hg_value **root)
 {
-    if ((size_t)(r->end - r->start) > LARGEST_PICKLE)
+    if (whole && (size_t)(r->end - r->start) > LARGEST_PICKLE)
         return hg_error(HG_E_FORMAT, "%s: a pickle of %zu bytes; the largest is %u", r->name,
                         (size_t)(r->end - r->start), LARGEST_PICKLE);
     while (!r->stopped) {
@@ -427,17 +427,19 @@ static hg_status run(pickle_reader *r, hg_value **root)
                             (size_t)(opcode - r->start));
         HG_TRY(opcodes[*opcode](r));
     }
-    if (r->at != r->end) return pickle_damaged(r, "bytes follow its end");
+    if (whole && r->at != r->end) return pickle_damaged(r, "bytes follow its end");
     if (r->stack_count != 1 || r->mark_count) return pickle_damaged(r, "it ends with more or less than one object");
     r->budget = r->node_count + SHARED_VALUES;
     return pickle_tree(r, r->stack[0], root);
 }
 
-hg_status hg_pickle_parse(const char *name, const void *bytes, size_t size, hg_pickle *out)
+hg_status hg_pickle_parse(const char *name, const void *bytes, size_t size, size_t *used, hg_pickle *out)
 {
     *out = (hg_pickle){0};
+    if (used && size > LARGEST_PICKLE) size = LARGEST_PICKLE;
     pickle_reader r = {.name = name, .start = bytes, .at = bytes, .end = (const unsigned char *)bytes + size};
-    hg_status status = run(&r, &out->root);
+    hg_status status = run(&r, !used, &out->root);
+    if (used) *used = (size_t)(r.at - r.start);
     out->storages = r.storages;
     out->storage_count = r.storage_count;
     out->views = r.out_views;

@@ -189,6 +189,9 @@ hg_status pickle_persistent(pickle_reader *r)
         r->nodes[args[1]].integer >= HG_ARRAY_DTYPES || r->nodes[args[2]].kind != PICKLE_STRING ||
         !is_int(r, args[4]) || r->nodes[args[4]].integer < 0)
         return pickle_damaged(r, "a storage has wrong arguments");
+    if (r->nodes[tuple].count == 6 && r->nodes[args[5]].kind != PICKLE_NONE)
+        return hg_error(HG_E_FORMAT, "%s: storages that are parts of others, as before PyTorch 0.4; torch.load it and "
+                        "torch.save it again", r->name);
     hg_pickle_storage *storages = hg_grow(r->storages, r->storage_count, 1, &r->storage_capacity, sizeof *storages);
     if (!storages) return pickle_no_memory(r);
     r->storages = storages;

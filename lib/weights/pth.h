@@ -1,4 +1,5 @@
-/* PyTorch's .pth files, as torch.save writes them since 1.6: a zip with a pickle and the tensors' bytes. */
+/* PyTorch's .pth files: a zip with a pickle and the tensors' bytes, as torch.save writes them since 1.6, or pickles with
+ * the tensors' bytes behind them, as before. */
 #ifndef HG_WEIGHTS_PTH_H
 #define HG_WEIGHTS_PTH_H
 
@@ -10,6 +11,9 @@
  * Errors: HG_E_IO; HG_E_FORMAT for a damaged file or a Python object that is not of those kinds, which is named;
  * HG_E_MEMORY. *out is NULL then. */
 hg_status hg_pth_read(const char *path, hg_value **out);
+
+/* hg_pth_read() for the files from before 1.6, once their first bytes are known. */
+hg_status hg_legacy_read(const char *path, hg_value **out);
 
 /* Writes a file that torch.load reads, with weights_only=True too, in PyTorch 1.6 and later. Each tensor gets a storage
  * of its own. The file is replaced whole or not at all; equal values make equal bytes.

@@ -22,6 +22,7 @@ typedef struct reader {
     char *prefix;               /* with its slash */
     size_t budget;              /* bytes that may still be allocated */
     bool big_endian;
+    bool legacy;                /* no zip: legacy_read.c's */
 } reader;
 
 /* Where one tensor comes from. */
@@ -56,9 +57,8 @@ static hg_status open_zip(reader *r)
     if (!stream) return hg_error(HG_E_IO, "cannot read %s: %s", r->path, strerror(errno));
     size_t got = fread(start, 1, sizeof start, stream);
     fclose(stream);
-    if (got == sizeof start && start[0] == 0x80 && start[1] >= 2 && start[1] <= 5)
-        return hg_error(HG_E_FORMAT, "%s: is in the format from before PyTorch 1.6; torch.load it there and torch.save "
-                        "it again", r->path);
+    r->legacy = got == sizeof start && start[0] == 0x80 && start[1] >= 2 && start[1] <= 5;
+    if (r->legacy) return HG_OK;
     if (got < sizeof start || memcmp(start, "PK\3\4", 4))
         return hg_error(HG_E_FORMAT, "%s: not a file of torch.save (no zip); was the download complete?", r->path);
     int code;
@@ -264,13 +264,14 @@ static hg_status fill_all(reader *r, const hg_pickle *p)
 static hg_status read_document(reader *r, hg_value **out)
 {
     HG_TRY(open_zip(r));
+    if (r->legacy) return hg_legacy_read(r->path, out);
     HG_TRY(find_pickle(r));
     HG_TRY(read_byte_order(r));
     void *bytes;
     size_t size;
     HG_TRY(read_entry(r, r->pickle, &bytes, &size));
     hg_pickle p;
-    hg_status status = hg_pickle_parse(r->path, bytes, size, &p);
+    hg_status status = hg_pickle_parse(r->path, bytes, size, NULL, &p);
     if (status == HG_OK) {
         status = fill_all(r, &p);
         if (status == HG_OK) {

@@ -5,7 +5,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     hg_pickle p;
-    if (hg_pickle_parse("input", data, size, &p) == HG_OK) hg_pickle_free(&p);
+    if (hg_pickle_parse("input", data, size, NULL, &p) == HG_OK) hg_pickle_free(&p);
     hg_clear_error();
     return 0;
 }

@@ -26,6 +26,7 @@ def pickles():
 
 SEEDS = {
     'pickle': pickles,
+    'pth': lambda: files('weights/*.pth'),
 }
 
 

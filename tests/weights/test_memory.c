@@ -104,6 +104,7 @@ START_TEST(readers_survive)
 {
     run_out(read_pth, TEST_DATA "/checkpoint.pth", 100);
     run_out(read_pth, TEST_DATA "/views.pth", 30);
+    run_out(read_pth, TEST_DATA "/legacy.pth", 30);
 }
 END_TEST
 

@@ -18,7 +18,7 @@ static hg_status parse(const char *bytes, size_t size, hg_pickle *out)
 {
     char *copy = malloc(size ? size : 1);
     memcpy(copy, bytes, size);
-    hg_status status = hg_pickle_parse("t.pth", copy, size, out);
+    hg_status status = hg_pickle_parse("t.pth", copy, size, NULL, out);
     free(copy);
     return status;
 }

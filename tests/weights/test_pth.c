@@ -58,7 +58,8 @@ static void check_state_dict(const hg_value *v)
 
 START_TEST(a_state_dict_of_torch_is_read)
 {
-    static const char *const files[] = {"state_dict.pth", "protocol4.pth", "deflated.pth", "big_endian.pth"};
+    static const char *const files[] = {"state_dict.pth", "protocol4.pth", "deflated.pth", "big_endian.pth",
+                                        "legacy.pth"};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         hg_value *v = read_fixture(files[i]);
         check_state_dict(v);
@@ -164,7 +165,6 @@ START_TEST(what_cannot_be_read_is_named)
         {"whole_model.pth", "save model.state_dict()"},
         {"numpy_scalar.pth", "the Python object numpy.core.multiarray.scalar"},
         {"tuple_key.pth", "neither a string nor an int"},
-        {"legacy.pth", "before PyTorch 1.6"},
         {"other.zip", "a zip without data.pkl"},
         {"no_storage.pth", "the entry state_dict/data/1 is missing"},
         {"short_storage.pth", "the entry state_dict/data/0 is damaged (its size is not what the pickle says)"},
@@ -339,6 +339,42 @@ START_TEST(a_file_cut_anywhere_is_refused)
 }
 END_TEST
 
+/* The bytes of the legacy file, changed at `at`. */
+static void write_changed(const char *bytes, size_t size, size_t at, const char *with, size_t length)
+{
+    char *copy = malloc(size);
+    ck_assert_ptr_nonnull(copy);
+    memcpy(copy, bytes, size);
+    memcpy(copy + at, with, length);
+    write_bytes(scratch("changed.pth"), copy, size);
+    free(copy);
+}
+
+START_TEST(a_damaged_legacy_file_is_refused)
+{
+    void *bytes;
+    size_t size;
+    hg_value *v;
+    succeeds(hg_read_file(fixture("legacy.pth"), &bytes, &size));
+    for (size_t n = 4; n < size; n++) {
+        write_bytes(scratch("cut.pth"), bytes, n);
+        fails_with(hg_pth_read(scratch("cut.pth"), &v), HG_E_FORMAT, "cut.pth: ");
+        ck_assert_ptr_null(v);
+    }
+    write_changed(bytes, size, 6, "?", 1);      /* in the magic number */
+    fails_with(hg_pth_read(scratch("changed.pth"), &v), HG_E_FORMAT, "a pickle, but not of torch.save");
+    write_changed(bytes, size, size - 16, "\xff\xff\xff\xff\xff\xff\xff\x7f", 8);     /* the last count: one int64 */
+    fails_with(hg_pth_read(scratch("changed.pth"), &v), HG_E_FORMAT, "a storage's size is not what the pickle says");
+    char *more = calloc(1, size + 1);
+    ck_assert_ptr_nonnull(more);
+    memcpy(more, bytes, size);
+    write_bytes(scratch("changed.pth"), more, size + 1);
+    free(more);
+    fails_with(hg_pth_read(scratch("changed.pth"), &v), HG_E_FORMAT, "bytes follow the last storage");
+    free(bytes);
+}
+END_TEST
+
 /* Every entry has a checksum: whatever bit is wrong, either nothing that matters was hit, or it is an error. */
 START_TEST(a_wrong_bit_is_never_taken_for_weights)
 {
@@ -423,6 +459,7 @@ Suite *pth_suite(void)
     tcase_add_test(tests, what_cannot_be_written_is_said);
     tcase_add_test(tests, a_full_disk_keeps_the_old_file);
     tcase_add_test(tests, a_file_cut_anywhere_is_refused);
+    tcase_add_test(tests, a_damaged_legacy_file_is_refused);
     tcase_add_test(tests, contradictions_between_pickle_and_zip_are_refused);
     tcase_add_test(tests, a_wrong_bit_is_never_taken_for_weights);
     suite_add_tcase(suite, tests);
