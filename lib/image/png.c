@@ -1,15 +1,17 @@
 /* PNG files through libpng. libpng reports an error by longjmp: each setjmp below stands alone in a function whose
  * locals do not change after it; what has to be freed lives in the caller. */
-#include "image/image.h"
-
 #include <errno.h>
 #include <png.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "image/decode.h"
 
 typedef struct png_job {
-    FILE *stream;
+    FILE *stream;           /* when writing */
+    const uint8_t *bytes;   /* when reading: the file, and how far it was read */
+    size_t size, at;
     hg_status code;         /* of the failure in `message` */
     char message[200];
 } png_job;
@@ -40,10 +42,9 @@ static void io_failed(png_structp png, const char *what, int reason)
 static void read_bytes(png_structp png, png_bytep out, size_t n)
 {
     png_job *job = png_get_io_ptr(png);
-    errno = 0;
-    if (fread(out, 1, n, job->stream) == n) return;
-    if (ferror(job->stream)) io_failed(png, "cannot read", errno ? errno : EIO);
-    io_failed(png, "the file is truncated", 0);
+    if (n > job->size - job->at) io_failed(png, "the file is truncated", 0);
+    memcpy(out, job->bytes + job->at, n);
+    job->at += n;
 }
 
 static void write_bytes(png_structp png, png_bytep bytes, size_t n)
@@ -67,15 +68,39 @@ static hg_status check_sizes(png_structp png, png_infop info, int channels, cons
                     why);
 }
 
-/* Asks libpng for 8 bits a channel and no palette, then makes room. */
-static hg_status prepare_rows(png_structp png, png_infop info, const char *path, hg_image *image)
+/* What libpng gives for convert("RGB"): RGB, or what to_rgb makes RGB of. */
+typedef enum raw_kind { RAW_DONE, RAW_PALETTE, RAW_GREY16 } raw_kind;
+
+/* As PIL: transparency is dropped, grey spread over the three channels, 16-bit colours lose their low byte. */
+static raw_kind ask_for_rgb(png_structp png, png_infop info)
 {
-    HG_TRY(check_sizes(png, info, 1, path));    /* before libpng takes memory for a row */
-    png_set_expand(png);
-    png_set_scale_16(png);
+    int type = png_get_color_type(png, info), depth = png_get_bit_depth(png, info);
+    if (type == PNG_COLOR_TYPE_PALETTE) {
+        png_set_packing(png);
+        return RAW_PALETTE;
+    }
+    if (type == PNG_COLOR_TYPE_GRAY && depth == 16) return RAW_GREY16;
+    png_set_strip_16(png);
+    png_set_strip_alpha(png);
+    if (depth < 8) png_set_expand_gray_1_2_4_to_8(png);
+    if (!(type & PNG_COLOR_MASK_COLOR)) png_set_gray_to_rgb(png);
+    return RAW_DONE;
+}
+
+/* Asks libpng for 8 bits a channel and no palette, or for what becomes RGB, then makes room. */
+static hg_status prepare_rows(png_structp png, png_infop info, const char *path, raw_kind *raw, hg_image *image)
+{
+    HG_TRY(check_sizes(png, info, raw ? 3 : 1, path));      /* before libpng takes memory for a row */
+    if (raw) {
+        *raw = ask_for_rgb(png, info);
+    } else {
+        png_set_expand(png);
+        png_set_scale_16(png);
+    }
     png_set_interlace_handling(png);
     png_read_update_info(png, info);
     int channels = png_get_channels(png, info);
+    if (raw && *raw == RAW_GREY16) channels = 2;            /* bytes, high one first */
     HG_TRY(check_sizes(png, info, channels, path));
     int width = (int)png_get_image_width(png, info), height = (int)png_get_image_height(png, info);
     if (png_get_rowbytes(png, info) != (size_t)width * (size_t)channels)
@@ -83,14 +108,38 @@ static hg_status prepare_rows(png_structp png, png_infop info, const char *path,
     return hg_image_new(image, width, height, channels);
 }
 
-static hg_status read_rows(png_structp png, png_infop info, png_job *job, const char *path, hg_image *image)
+/* As PIL: an index behind the palette's end is a grey of that value; 16-bit grey is cut off at 255, not scaled. */
+static hg_status to_rgb(png_structp png, png_infop info, raw_kind raw, hg_image *image)
 {
+    if (raw == RAW_DONE) return HG_OK;
+    uint8_t table[256][3];
+    png_colorp colors = NULL;
+    int count = 0;
+    png_get_PLTE(png, info, &colors, &count);
+    for (int i = 0; i < 256; i++) memset(table[i], i, 3);
+    for (int i = 0; i < count && raw == RAW_PALETTE; i++)
+        memcpy(table[i], (uint8_t[]){colors[i].red, colors[i].green, colors[i].blue}, 3);
+    hg_image rgb;
+    HG_TRY(hg_image_new(&rgb, image->width, image->height, 3));
+    size_t pixels = (size_t)image->width * (size_t)image->height;
+    for (size_t i = 0; i < pixels; i++) {
+        const uint8_t *in = image->pixels + i * (size_t)image->channels;
+        memcpy(rgb.pixels + 3 * i, table[raw == RAW_PALETTE ? in[0] : in[0] ? 255 : in[1]], 3);
+    }
+    hg_image_free(image);
+    *image = rgb;
+    return HG_OK;
+}
+
+static hg_status read_rows(png_structp png, png_infop info, const char *path, raw_kind *raw, hg_image *image)
+{
+    png_job *job = png_get_io_ptr(png);
     if (setjmp(png_jmpbuf(png))) return hg_error(job->code, "png: %s: %s", path, job->message);
     /* The sides are judged after the header, by hg_image_complaint: its message has the numbers. */
     png_set_user_limits(png, 0x7fffffff, 0x7fffffff);
     png_read_info(png, info);
     int passes = png_get_interlace_type(png, info) == PNG_INTERLACE_NONE ? 1 : PNG_INTERLACE_ADAM7_PASSES;
-    HG_TRY(prepare_rows(png, info, path, image));
+    HG_TRY(prepare_rows(png, info, path, raw, image));
     size_t stride = (size_t)image->width * (size_t)image->channels;
     for (int pass = 0; pass < passes; pass++)
         for (int y = 0; y < image->height; y++) png_read_row(png, image->pixels + (size_t)y * stride, NULL);
@@ -98,35 +147,36 @@ static hg_status read_rows(png_structp png, png_infop info, png_job *job, const 
     return HG_OK;
 }
 
-static hg_status read_stream(png_job *job, const char *path, hg_image *image)
+hg_status hg_png_decode(const hg_encoded *file, int channels, hg_image *image)
 {
-    uint8_t signature[8];
-    size_t got = fread(signature, 1, sizeof signature, job->stream);
-    if (ferror(job->stream)) return hg_error(HG_E_IO, "png: cannot read %s: %s", path, strerror(errno));
-    if (got != sizeof signature || png_sig_cmp(signature, 0, sizeof signature))
-        return hg_error(HG_E_FORMAT, "png: %s is not a PNG file", path);
-    png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, job, on_error, on_warning);
+    *image = (hg_image){0};
+    if (file->size < 8 || png_sig_cmp(file->bytes, 0, 8))
+        return hg_error(HG_E_FORMAT, "png: %s is not a PNG file", file->path);
+    png_job job = {.bytes = file->bytes, .size = file->size};
+    png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &job, on_error, on_warning);
     png_infop info = png ? png_create_info_struct(png) : NULL;
+    raw_kind raw = RAW_DONE;
     hg_status status;
     if (!info) {
-        status = hg_error(HG_E_MEMORY, "png: cannot read %s: out of memory", path);
+        status = hg_error(HG_E_MEMORY, "png: cannot read %s: out of memory", file->path);
     } else {
-        png_set_read_fn(png, job, read_bytes);
-        png_set_sig_bytes(png, sizeof signature);
-        status = read_rows(png, info, job, path, image);
+        png_set_read_fn(png, &job, read_bytes);
+        status = read_rows(png, info, file->path, channels == 3 ? &raw : NULL, image);
+        if (status == HG_OK) status = to_rgb(png, info, raw, image);
     }
     png_destroy_read_struct(&png, &info, NULL);
+    if (status != HG_OK) hg_image_free(image);
     return status;
 }
 
 hg_status hg_image_read_png(const char *path, hg_image *image)
 {
     *image = (hg_image){0};
-    png_job job = {.stream = fopen(path, "rb")};
-    if (!job.stream) return hg_error(HG_E_IO, "png: cannot read %s: %s", path, strerror(errno));
-    hg_status status = read_stream(&job, path, image);
-    fclose(job.stream);
-    if (status != HG_OK) hg_image_free(image);
+    uint8_t *bytes;
+    size_t size;
+    HG_TRY(hg_image_load(path, &bytes, &size));
+    hg_status status = hg_png_decode(&(hg_encoded){path, bytes, size}, 0, image);
+    free(bytes);
     return status;
 }
 

@@ -1,4 +1,4 @@
-/* The image room: PNG files and charts. */
+/* The image room: image files, resizing and charts. */
 #include "test_image.h"
 
 #include <stdlib.h>
@@ -7,6 +7,8 @@ int main(void)
 {
     SRunner *runner = srunner_create(png_suite());
     srunner_add_suite(runner, chart_suite());
+    srunner_add_suite(runner, read_suite());
+    srunner_add_suite(runner, resize_suite());
     srunner_set_fork_status(runner, CK_NOFORK);
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);

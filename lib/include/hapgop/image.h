@@ -1,4 +1,10 @@
-/* Images in host memory, PNG files, and line charts. Nothing here needs a device. */
+/* Images in host memory, image files, resizing, and line charts. Nothing here needs a device.
+ *
+ *   hg_image photo, small;
+ *   if (hg_image_read("cat.jpg", NULL, &photo) == HG_OK &&
+ *       hg_image_resize(&photo, 224, 224, HG_RESIZE_PIL, &small) == HG_OK)
+ *       hg_image_write_png("small.png", &small);
+ */
 #ifndef HAPGOP_IMAGE_H
 #define HAPGOP_IMAGE_H
 
@@ -24,6 +30,25 @@ typedef struct hg_image {
 HG_API hg_status hg_image_new(hg_image *image, int width, int height, int channels);
 HG_API void hg_image_free(hg_image *image);     /* an empty or already freed image is allowed */
 
+/* ---- Files --------------------------------------------------------------------------------------------------------- */
+
+typedef struct hg_image_read_options {
+    int channels;       /* 3: RGB; 0: what the file has: grey, RGB, or with alpha */
+    bool orient;        /* turn a JPEG as its EXIF orientation says, as cv2.imread does; PIL does not */
+    bool bgr;           /* blue first, as cv2.imread gives it; grey stays grey */
+} hg_image_read_options;
+#define HG_IMAGE_READ_DEFAULTS ((hg_image_read_options){.channels = 3, .orient = false, .bgr = false})
+
+/* Reads a PNG, JPEG, PPM or PGM file, whatever its name says. NULL options are the defaults.
+ * With `channels` 3 the bytes are those of PIL 9.4's Image.open(path).convert("RGB"): grey three times; alpha dropped
+ * without blending; palettes expanded; of 16-bit colours the high byte; 16-bit grey cut off at 255, not scaled; CMYK
+ * and YCCK taken as Adobe's inverted ones. With 0, PNG files are as hg_image_read_png gives them, and CMYK is RGB.
+ * HG_E_IO if the file cannot be read; HG_E_FORMAT, with the path, for another format, an empty, damaged or truncated
+ * file, and one that claims more than the limits above (before memory is taken for it). As in PIL, damage within
+ * JPEG's compressed data that the decoder can step over is no error. HG_E_ARG for other options; HG_E_MEMORY. On
+ * failure *image is empty. */
+HG_API hg_status hg_image_read(const char *path, const hg_image_read_options *options, hg_image *image);
+
 /* Reads a PNG file of any kind. Palettes become RGB, transparency becomes an alpha channel, 1-, 2- and 4-bit grey is
  * spread to 0..255, 16 bits are scaled to 8. Gamma and colour profiles are ignored.
  * HG_E_IO if the file cannot be read; HG_E_FORMAT, with the path, if it is not a PNG file, is damaged or truncated,
@@ -32,6 +57,18 @@ HG_API hg_status hg_image_read_png(const char *path, hg_image *image);
 
 /* Writes a PNG file; the file appears whole or not at all. HG_E_ARG for an empty or impossible image; HG_E_IO. */
 HG_API hg_status hg_image_write_png(const char *path, const hg_image *image);
+
+/* ---- Resizing ------------------------------------------------------------------------------------------------------ */
+
+typedef enum hg_resize_kind {
+    HG_RESIZE_PIL = 0,  /* PIL's Image.resize(BILINEAR): antialiased when shrinking, bit for bit PIL 9.4's */
+    HG_RESIZE_CV = 1    /* cv2.resize(INTER_LINEAR): not antialiased, bit for bit OpenCV 4.6's for 8 bits */
+} hg_resize_kind;
+
+/* A new image of that size; the old sides need not be kept in proportion. Each channel by itself, alpha too (PIL
+ * weights colours by it). HG_E_ARG for an empty or impossible image, or a size as hg_image_new refuses it;
+ * HG_E_MEMORY. On failure *out is empty. `out` is another image. */
+HG_API hg_status hg_image_resize(const hg_image *image, int width, int height, hg_resize_kind kind, hg_image *out);
 
 /* ---- Charts --------------------------------------------------------------------------------------------------------
  *
