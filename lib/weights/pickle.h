@@ -28,7 +28,8 @@ typedef struct hg_pickle {
 } hg_pickle;
 
 /* Reads one pickle (protocols 0x80 2 to 5, as far as torch.save uses them), whose bytes must outlive `out`. It must
- * end where the bytes end, or, if `used` is not NULL, may end before; *used is its length then. `name` begins the messages. hg_pickle_free(out); the root may be taken out before, by setting NULL.
+ * end where the bytes end, or, if `used` is not NULL, may end before; *used is its length then. `name` begins the
+ * messages. hg_pickle_free(out); the root may be taken out before, by setting NULL.
  * Errors: HG_E_FORMAT, HG_E_MEMORY; `out` is empty then. */
 hg_status hg_pickle_parse(const char *name, const void *bytes, size_t size, size_t *used, hg_pickle *out);
 void hg_pickle_free(hg_pickle *p);

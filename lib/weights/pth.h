@@ -1,5 +1,5 @@
-/* PyTorch's .pth files: a zip with a pickle and the tensors' bytes, as torch.save writes them since 1.6, or pickles with
- * the tensors' bytes behind them, as before. */
+/* PyTorch's .pth files: a zip with a pickle and the tensors' bytes, as torch.save writes them since 1.6, or pickles
+ * with the tensors' bytes behind them, as before. */
 #ifndef HG_WEIGHTS_PTH_H
 #define HG_WEIGHTS_PTH_H
 

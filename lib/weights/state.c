@@ -11,6 +11,7 @@
 #include "hapgop/weights.h"
 #include "nn/module.h"
 #include "weights/pth.h"
+#include "weights/read.h"
 
 /* ---- saving ---- */
 
@@ -303,7 +304,7 @@ hg_status hg_load_state(hg_module *m, const char *path, bool strict)
 {
     hg_value *state;
     if (!path) return hg_error(HG_E_ARG, "load_state: the path is NULL");
-    HG_TRY(hg_pth_read(path, &state));
+    HG_TRY(hg_weights_read(path, &state));
     hg_status status = load(m, state, path, strict);
     hg_value_free(state);
     return status;

@@ -1,7 +1,9 @@
 """The inputs that each fuzz target starts from: of(NAME) lists their bytes."""
 import io
+import json
 import pathlib
 import pickle
+import struct
 import zipfile
 
 DATA = pathlib.Path(__file__).resolve().parent.parent / 'data'
@@ -24,9 +26,18 @@ def pickles():
         yield pickle.dumps({'a': [1, -2, 2**40, 0.5, None, True, 'text'], 3: (shared, shared, {})}, protocol)
 
 
+def safetensors():
+    tensors = {'__metadata__': {'format': 'pt'}, 'a': {'dtype': 'F32', 'shape': [2, 3], 'data_offsets': [0, 24]},
+               'b': {'dtype': 'BF16', 'shape': [], 'data_offsets': [24, 26]}}
+    for header, size in (({}, 0), (tensors, 26)):
+        text = json.dumps(header).encode()
+        yield struct.pack('<Q', len(text)) + text + bytes(size)
+
+
 SEEDS = {
     'pickle': pickles,
     'pth': lambda: files('weights/*.pth'),
+    'safetensors': safetensors,
 }
 
 

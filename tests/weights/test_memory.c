@@ -9,6 +9,7 @@
 
 #include "weights/npy.h"
 #include "weights/pth.h"
+#include "weights/read.h"
 
 static long left = -1;      /* allocations until one fails; negative: none does */
 
@@ -40,6 +41,14 @@ static hg_status read_pth(const char *file)
     hg_value *v;
     hg_status status = hg_pth_read(file, &v);
     if ((status == HG_OK) != (v != NULL)) return HG_END;
+    hg_value_free(v);
+    return status;
+}
+
+static hg_status read_safetensors(const char *file)
+{
+    hg_value *v;
+    hg_status status = hg_weights_read(file, &v);
     hg_value_free(v);
     return status;
 }
@@ -105,6 +114,13 @@ START_TEST(readers_survive)
     run_out(read_pth, TEST_DATA "/checkpoint.pth", 100);
     run_out(read_pth, TEST_DATA "/views.pth", 30);
     run_out(read_pth, TEST_DATA "/legacy.pth", 30);
+    static const char tensors[] = "\x36\0\0\0\0\0\0\0{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}"
+                                  "\0\0\x80\x3f";
+    FILE *stream = fopen(path, "wb");
+    ck_assert_ptr_nonnull(stream);
+    fwrite(tensors, 1, sizeof tensors - 1, stream);
+    ck_assert_int_eq(fclose(stream), 0);
+    run_out(read_safetensors, path, 5);
 }
 END_TEST
 

@@ -266,6 +266,29 @@ START_TEST(what_pytorch_saved_is_loaded)
 }
 END_TEST
 
+/* tests/weights/test_safetensors.c shows what the reader takes; this, that hg_load_state() comes to it. */
+START_TEST(a_safetensors_file_is_loaded_whatever_its_name)
+{
+    static const char header[] = "{\"bias\":{\"dtype\":\"BF16\",\"shape\":[2],\"data_offsets\":[24,28]},"
+                                 "\"weight\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]}}";
+    uint64_t length = sizeof header - 1;
+    float weight[6] = {1, 2, 3, 4, 5, 6};
+    uint16_t bias[2] = {0x3f80, 0xc000};
+    FILE *stream = fopen(scratch("pair.pth"), "wb");
+    ck_assert_ptr_nonnull(stream);
+    fwrite(&length, 1, sizeof length, stream);
+    fwrite(header, 1, length, stream);
+    fwrite(weight, 1, sizeof weight, stream);
+    fwrite(bias, 1, sizeof bias, stream);
+    ck_assert_int_eq(fclose(stream), 0);
+    hg_module *net = make_pair(50);
+    ck_assert_hg(hg_load_state(net, scratch("pair.pth"), true));
+    test_equal(hg_parameter(net, "weight"), HG_SHAPE(2, 3), ((double[]){1, 2, 3, 4, 5, 6}));
+    test_equal(hg_parameter(net, "bias"), HG_SHAPE(2), ((double[]){1, -2}));
+    hg_module_free(net);
+}
+END_TEST
+
 START_TEST(bad_calls_say_what_is_wrong)
 {
     hg_module *net = make_pair(1);
@@ -297,5 +320,6 @@ Suite *state_suite(void)
                       all_that_does_not_fit_is_in_one_message_and_nothing_changes,
                       a_list_too_long_for_an_error_is_in_the_log_whole, not_strict_takes_what_fits_and_warns,
                       element_types_are_converted, old_files_may_lack_the_count_of_batches,
-                      what_pytorch_saved_is_loaded, bad_calls_say_what_is_wrong);
+                      what_pytorch_saved_is_loaded, a_safetensors_file_is_loaded_whatever_its_name,
+                      bad_calls_say_what_is_wrong);
 }

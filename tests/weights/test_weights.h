@@ -11,6 +11,7 @@ Suite *npy_suite(void);
 Suite *value_suite(void);
 Suite *pickle_suite(void);
 Suite *pth_suite(void);
+Suite *safetensors_suite(void);
 
 /* Deeply equal: kinds, order, metadata, types, shapes, every bit of the data. */
 bool same_value(const hg_value *a, const hg_value *b);
