@@ -8,6 +8,7 @@ import statistics
 import sys
 import time
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -46,9 +47,19 @@ def measure(net, images, seconds):
     return statistics.median(times)
 
 
+def export(net, path):
+    """As ONNX, batch free, and in PATH.npz an image with its answer."""
+    image = torch.randn(1, 3, 224, 224)
+    with torch.no_grad():
+        np.savez(path + '.npz', images=image.numpy(), logits=net(image).numpy())
+    torch.onnx.export(net, image, path, input_names=['images'], output_names=['logits'], opset_version=13,
+                      dynamic_axes={'images': {0: 'batch'}, 'logits': {0: 'batch'}})
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split('\n', maxsplit=1)[0])
     parser.add_argument('--batch', type=int, default=1)
+    parser.add_argument('--export', metavar='FILE', help='write the network as ONNX instead of timing it')
     parser.add_argument('--seconds', type=float, default=2, help='for each form of the network')
     parser.add_argument('--threads', type=int, default=2)
     options = parser.parse_args()
@@ -58,6 +69,9 @@ def main():
     parameters = sum(p.numel() for p in net.parameters())
     if parameters != 11689512:
         sys.exit(f'{parameters} parameters: this is not ResNet-18')
+    if options.export:
+        export(net, options.export)
+        return
     with torch.no_grad():
         expected = net(images)
         frozen = torch.jit.freeze(torch.jit.script(net))
