@@ -1,5 +1,5 @@
-/* Convolution as a matrix product whose second operand, the columns of im2col.cl, never lies in memory: it is read where
- * it stands. CPU class.
+/* Convolution as a matrix product whose second operand, the columns of im2col.cl, never lies in memory: it is read
+ * where it stands. CPU class.
  *
  * A block of the image of all channels is staged once, with its padding as zeros and without what the stride skips, so
  * that the element that tap k (a channel and a place in the kernel) takes for pixel q stands at
@@ -19,10 +19,11 @@
  * each phase is a product of its own with its part of the tables and of the packed weight, and a phase without taps is
  * zeros. Forward has one phase.
  *
- * conv_blocks     a work-item takes some blocks, one after the other, and a share of the panels of NB outputs. Its slice
- *                 of workspace: the block [channel][plane], rows [pixel][NB] of one panel, tables, NB starts of sums.
- * conv_weights    a work-item takes a slice of the blocks, a few at a time, and a share of a group's channels. Its slice
- *                 of workspace: the blocks [block][channel][plane], the gradient [pixel][NB] of one panel, sums
+ * conv_blocks     a work-item takes some blocks, one after the other, and a share of the panels of NB outputs. Its
+ *                 slice of workspace: the block [channel][plane], rows [pixel][NB] of one panel, tables, NB starts of
+ *                 sums.
+ * conv_weights    a work-item takes a slice of the blocks, a few at a time, and a share of a group's channels. Its
+ *                 slice of workspace: the blocks [block][channel][plane], the gradient [pixel][NB] of one panel, sums
  *                 [panel][tap][NB], tables, NB zeros.
  * sum_slices      adds what the slices found, in order.
  * pack_weight     packed[group][panel][phase][channel][tap of the phase][NB], zero beyond the outputs. A work-item: a
@@ -34,7 +35,9 @@
 #ifndef NV
 #define NV 2 /* vectors of outputs in a panel */
 #endif
-#define MR 8
+#ifndef MR
+#define MR 8 /* pixels, or taps, of a register tile */
+#endif
 #define NB (NV * 16)
 #define PART __attribute__((noinline)) static
 
@@ -107,8 +110,8 @@ static inline INDEX list_channels(INDEX taps, INDEX channels, INDEX plane, __glo
     return taps * channels;
 }
 
-/* Where the outputs of phase m stand in a block with nd x nh x nw outputs, from `base` on, and, where `pixel` is wanted,
- * which of its outputs they are; returns how many there are. */
+/* Where the outputs of phase m stand in a block with nd x nh x nw outputs, from `base` on, and, where `pixel` is
+ * wanted, which of its outputs they are; returns how many there are. */
 static inline INDEX list_places(const axis *d, const axis *h, const axis *w, INDEX m, INDEX nd, INDEX nh, INDEX nw,
                                 INDEX base, __global int *restrict place, __global int *restrict pixel)
 {
@@ -134,11 +137,11 @@ static inline void stage_row(__global const REAL *restrict x, INDEX at, INDEX st
 {
     INDEX k = 0;
     if (step == 1) {
-        for (; k < count && at + k + 16 <= total; k += 16) vstore16(vload16(0, x + at + k), 0, to + k);
+        for (; k < count && at + k + 16 <= total; k += 16) HG_STOREV(vload16(0, x + at + k), to + k);
     } else if (step == 2) {
         for (; k < count && at + 2 * k + 32 <= total; k += 16) {
             REALV p = vload16(0, x + at + 2 * k), q = vload16(0, x + at + 2 * k + 16);
-            vstore16((REALV)(p.even, q.even), 0, to + k);
+            HG_STOREV((REALV)(p.even, q.even), to + k);
         }
     }
     for (; k < count; k++) to[k] = x[at + k * step];
@@ -151,11 +154,11 @@ static inline INDEX ceil_steps(INDEX distance, INDEX step)
 
 static inline void zero_row(__global REAL *restrict to, INDEX from, INDEX end)
 {
-    for (INDEX k = from; k < end; k += 16) vstore16((REALV)(0), 0, to + k);
+    for (INDEX k = from; k < end; k += 16) HG_STOREV((REALV)(0), to + k);
 }
 
-/* The block whose first inputs are (id, ih, iw), of `channels` planes of x from x[at] on. Rows are written in order, and
- * up to 15 elements too far. */
+/* The block whose first inputs are (id, ih, iw), of `channels` planes of x from x[at] on. Rows are written in order,
+ * and up to 15 elements too far. */
 PART void stage(const axis *d, const axis *h, const axis *w, INDEX id, INDEX ih, INDEX iw, INDEX channels, INDEX plane,
                 __global const REAL *restrict x, INDEX at, INDEX total, __global REAL *restrict block)
 {
@@ -211,7 +214,7 @@ PART void multiply(__global const REAL *restrict block, __global const int *rest
 #pragma unroll
     for (int i = 0; i < MR; i++)
 #pragma unroll
-        for (int j = 0; j < NV; j++) vstore16(acc[i][j], j, out + to[i]);
+        for (int j = 0; j < NV; j++) HG_STOREV(acc[i][j], out + to[i] + j * 16);
 }
 
 /* Lines of y: element q of line t, `step` apart, is rows[q][t] (+ residual), at least `least`, for q < count and
@@ -230,7 +233,7 @@ PART void transpose_out(__global const REAL *restrict rows, INDEX count, INDEX l
             for (int t = 0; t < 16; t++) {
                 if (t < lines) {
                     if (residual) v[t] += vload16(0, residual + t * step + q);
-                    vstore16(v[t] < (REALV)(least) ? (REALV)(least) : v[t], 0, y + t * step + q);
+                    HG_STOREV(v[t] < (REALV)(least) ? (REALV)(least) : v[t], y + t * step + q);
                 }
             }
         } else {
@@ -264,7 +267,7 @@ PART void transpose_in(__global const REAL *restrict x, INDEX at, INDEX count, I
         }
         HG_TRANSPOSE16(v);
 #pragma unroll
-        for (int t = 0; t < 16; t++) vstore16(v[t], 0, rows + (q + t) * NB);
+        for (int t = 0; t < 16; t++) HG_STOREV(v[t], rows + (q + t) * NB);
     }
 }
 
@@ -337,7 +340,8 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv_blocks(AXES_AR
         for (INDEX panel = panels * share / shares; panel < panels * (share + 1) / shares; panel++) {
             const INDEX o = panel * NB, outputs = min((INDEX)NB, OG - o);
             __global const REAL *weight = packed + (long)(g * panels + panel) * R * NB;
-            for (INDEX i = 0; i < NB; i++) start[i] = epilogue & CONV_BIAS && i < outputs ? bias[bo + g * OG + o + i] : 0;
+            for (INDEX i = 0; i < NB; i++)
+                start[i] = epilogue & CONV_BIAS && i < outputs ? bias[bo + g * OG + o + i] : 0;
             for (INDEX m = 0, q = 0, k = 0; m < phases; q += places[m], k += taps[m], m++) {
                 for (INDEX i = 0; i < places[m]; i += MR)
                     multiply(block, place + q + i, places[m] - i, tap + k, taps[m], weight + k * NB, start, 0, rows,
@@ -354,8 +358,8 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv_blocks(AXES_AR
     }
 }
 
-/* `together` blocks are staged at once. parts: blocks, rows, sums, taps, places, zeros, then the slice's size. Slice s is
- * written to dw + s * step. global: (slices of the N * blocks, shares of the channels, G) */
+/* `together` blocks are staged at once. parts: blocks, rows, sums, taps, places, zeros, then the slice's size. Slice s
+ * is written to dw + s * step. global: (slices of the N * blocks, shares of the channels, G) */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv_weights(AXES_ARGUMENTS, long8 shape, long8 parts,
     long together, __global const REAL *restrict x, long xo, __global const REAL *restrict dy, long yo,
     __global REAL *dw, long wo, long step, __global REAL *workspace)
@@ -450,7 +454,8 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void pack_weight(AXES_AR
                     __global const REAL *from = x + (i * h.taps + j) * w.taps + k;
                     for (INDEX c = c0; c < c1; c++) {
                         __global REAL *to = packed + (c * taps + n) * NB;
-                        for (INDEX v = 0; v < min((INDEX)NB, OG - o); v++) to[v] = from[(o + v) * (INDEX)so + c * (INDEX)sc];
+                        for (INDEX v = 0; v < min((INDEX)NB, OG - o); v++)
+                            to[v] = from[(o + v) * (INDEX)so + c * (INDEX)sc];
                         for (INDEX v = OG - o; v < NB; v++) to[v] = 0;
                     }
                     n++;

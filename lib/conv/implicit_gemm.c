@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "conv/solver.h"
 
-enum { TILE = 8, MOST_PHASES = 15 }; /* MR of the kernels; a layout has four bits for each */
+enum { MOST_PHASES = 15 }; /* a layout has four bits for each */
 /* Of a configuration: rows and columns of a block, slices of the blocks, shares of the panels or channels. */
 enum { ROWS, COLUMNS, SLICES, SHARES };
 
@@ -27,7 +27,7 @@ typedef struct cut {
     int64_t channels, outputs;     /* of a group: what sums run over, what panels hold */
     int64_t vectors, panels, rows; /* of a panel; R */
     int64_t plane, pixels, blocks; /* of a block: staged elements of a channel, outputs; blocks of an image */
-    int64_t phases;
+    int64_t phases, tile;          /* tile: MR of the kernels */
 } cut;
 
 /* ---- how it is cut ---- */
@@ -94,6 +94,10 @@ static cut cut_of(const hg_conv_problem *p, const hg_conv_config *c)
     k.vectors = p->dtype == HG_F64 || k.outputs <= 16 ? 1 : 2;
     k.panels = hg_ceil_div(k.outputs, 16 * k.vectors);
     k.rows = k.channels * hg_conv_kernel_area(p);
+    /* Images of 7 x 7 are whole tiles of 7 pixels; a second program has to pay. */
+    int64_t pixels = hg_ceil_div(k.pixels, k.phases);
+    bool sevens = p->direction != HG_CONV_BACKWARD_WEIGHTS && hg_round_up(pixels, 7) * 20 < hg_round_up(pixels, 8) * 19;
+    k.tile = sevens && pixels >= 28 ? 7 : 8;
     return k;
 }
 
@@ -210,8 +214,9 @@ static double transpose_cycles(const cut *k, double rows)
 /* Of the mean block of a panel: each phase has its share of the pixels and of the rows. */
 static double product_cycles(const cut *k, double pixels)
 {
-    double tiles = (double)k->phases * (pixels / (double)k->phases / TILE + 0.45);
-    return tiles * ((double)k->rows / (double)k->phases * (k->vectors == 2 ? 6.2 : 4.6) + 50);
+    double each = pixels / (double)k->phases, tile = (double)k->tile;
+    double tiles = (double)k->phases * (each < 512 ? (double)hg_ceil_div((int64_t)(each + 0.5), k->tile) : each / tile);
+    return tiles * ((double)k->rows / (double)k->phases * (k->vectors == 2 ? 0.77 : 0.58) * tile + 45);
 }
 
 static double implicit_cost(const hg_conv_problem *p, const hg_conv_config *c, const hg_device *dev)
@@ -226,7 +231,7 @@ static double implicit_cost(const hg_conv_problem *p, const hg_conv_config *c, c
     double bytes = (double)element_of(p) * (double)(hg_conv_input_numel(p) + hg_conv_output_numel(p));
     if (weights) {
         int64_t channels = channels_of_share(&k, c), many = together(p, &k, c), n = blocks_of_slice(p, &k, c);
-        double rows = (double)(channels * hg_conv_kernel_area(p)), tiles = rows / TILE + 0.45;
+        double rows = (double)(channels * hg_conv_kernel_area(p)), tiles = rows / (double)k.tile + 0.45;
         double turn = (double)k.panels * (transpose_cycles(&k, pixels) + tiles * pixels * (k.vectors == 2 ? 6.2 : 4.6));
         item = (double)n * (stage_cycles(&k, channels) + turn + 3 * pixels) +
                (double)(k.panels * hg_ceil_div(n, many)) * tiles * 120 +
@@ -234,13 +239,17 @@ static double implicit_cost(const hg_conv_problem *p, const hg_conv_config *c, c
         items *= p->groups;
         if (c->value[SLICES] > 1) bytes += (double)((c->value[SLICES] + 1) * hg_conv_weight_numel(p)) * 4;
     } else {
-        double panels = (double)hg_ceil_div(k.panels, c->value[SHARES]);
+        double panels = (double)hg_ceil_div(k.panels, c->value[SHARES]), far = 0;
+        double weight = (double)implicit_packed(p, c) / (double)p->groups;
+        if (weight > 1 << 20) far = weight / (double)c->value[SHARES] * 0.06; /* cycles: each block reads it anew */
+        double turn = panels * (product_cycles(&k, pixels) + transpose_cycles(&k, pixels));
         item = (double)hg_ceil_div(p->batch * p->groups * k.blocks, c->value[SLICES]) *
-                   (stage_cycles(&k, k.channels) + panels * (product_cycles(&k, pixels) + transpose_cycles(&k, pixels))) +
+                   (stage_cycles(&k, k.channels) + far + turn) +
                3 * (double)k.rows + 5 * (double)k.pixels;
         bytes += 3 * (double)implicit_packed(p, c);
     }
-    if (slice_elements(p, c) * (int64_t)element_of(p) > 2 * NEAR) item *= 1.3;
+    int64_t slice = slice_elements(p, c) * (int64_t)element_of(p);
+    item *= slice > 2 * NEAR ? 1.3 : slice > NEAR ? 1.05 : 1;
     return item * (double)hg_ceil_div(items, (int64_t)units) / clock + 0.5 * bytes / hg_conv_bandwidth(dev) + 3e-5;
 }
 
@@ -322,7 +331,8 @@ static job job_of(hg_device *dev, const hg_conv_plan *plan, const hg_conv_buffer
     job j = {.dev = dev, .plan = plan, .b = b, .k = cut_of(p, &plan->config)};
     for (int d = 0; d < 3; d++) {
         const axis *a = &j.k.axis[d];
-        j.axes[2 * d] = arg8((cl_long8){{a->out, a->in, a->block, a->staged, a->step, a->origin, a->advance, a->kernel}});
+        j.axes[2 * d] =
+            arg8((cl_long8){{a->out, a->in, a->block, a->staged, a->step, a->origin, a->advance, a->kernel}});
         j.axes[2 * d + 1] = arg8((cl_long8){{a->phases, a->scale, a->shift, a->reach, a->mirrored}});
     }
     cl_long8 parts = {{0}};
@@ -330,8 +340,8 @@ static job job_of(hg_device *dev, const hg_conv_plan *plan, const hg_conv_buffer
     j.parts = arg8(parts);
     j.shape = arg8((cl_long8){{p->batch, p->groups, j.k.channels, j.k.outputs, j.k.plane}});
     bool wide = hg_conv_wide(p) || (plan->workspace + plan->packed) / element_of(p) > INT_MAX / 2;
-    snprintf(j.options, sizeof j.options, "-DNV=%d %s%s", (int)j.k.vectors, hg_real_options((hg_dtype)p->dtype),
-             wide ? " -DHG_WIDE=1" : "");
+    snprintf(j.options, sizeof j.options, "-DNV=%d -DMR=%d %s%s", (int)j.k.vectors, (int)j.k.tile,
+             hg_real_options((hg_dtype)p->dtype), wide ? " -DHG_WIDE=1" : "");
     return j;
 }
 
