@@ -13,7 +13,7 @@
 #include "hapgop/device.h"
 
 /* State that a lower room keeps with a device: made on first use, freed with the device. */
-typedef enum hg_slot { HG_SLOT_RANDOM, HG_SLOT_BLAS, HG_SLOT_CONV, HG_SLOT_COUNT } hg_slot;
+typedef enum hg_slot { HG_SLOT_RANDOM, HG_SLOT_BLAS, HG_SLOT_FFT, HG_SLOT_CONV, HG_SLOT_COUNT } hg_slot;
 
 struct hg_device {
     atomic_int refs;

@@ -5,6 +5,7 @@
 #include "support.h"
 
 Suite *clblast_suite(void);
+Suite *fft_suite(void);
 Suite *gemm_suite(void);
 
 /* One product to check: what is free in hg_gemm_problem, and how operands lie in memory. */

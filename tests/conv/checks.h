@@ -24,7 +24,10 @@ void compare(const hg_conv_problem *p, hg_tensor *t, const data *d, bool exact);
 /* Whether the solver does the problem, within its limit of workspace; that it says so by name if it does not. */
 bool can(const hg_conv_solver *solver, const hg_conv_problem *p);
 
-/* The problem by every solver that can do it, in every direction. */
+/* Whether each new shape may cost seconds to compile: such a solver has a test of its own, of few shapes. */
+bool is_slow_to_plan(const hg_conv_solver *solver);
+
+/* The problem by every other solver that can do it, in every direction. */
 void check(const hg_conv_problem *problem, bool exact);
 void check_key(const char *key, bool exact);
 

@@ -10,5 +10,6 @@ Suite *selector_suite(void);
 Suite *solvers_suite(void);
 Suite *random_suite(void);
 Suite *tuning_suite(void);
+Suite *fft_suite(void);
 
 #endif
