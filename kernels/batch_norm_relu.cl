@@ -62,12 +62,13 @@ static inline group behind(group g, long h, long w)
     return g;
 }
 
-/* DO for all windows of a plane, as pairs of groups `a` and `b`. */
+/* DO for all windows of a plane, as pairs of groups `a` and `b`. The count is an int: Mesa 22.3 takes a long 0 > 0 as
+ * true. */
 #define OVER_GROUPS(h, w, a, b, DO)                                                                                    \
     do {                                                                                                               \
         group a = {0, 0, 0, 0, 0}, b;                                                                                  \
         place(&a, h, w);                                                                                               \
-        for (long left_ = w / 2 ? (h / 2) * ((w / 2 + 7) / 8) : 0; left_ > 0; left_ -= 2, a = behind(b, h, w)) {       \
+        for (int left_ = (int)((h / 2) * ((w / 2 + 7) / 8)); left_ > 0; left_ -= 2, a = behind(b, h, w)) {             \
             b = behind(a, h, w);                                                                                       \
             DO;                                                                                                        \
         }                                                                                                              \

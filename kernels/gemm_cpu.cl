@@ -29,16 +29,13 @@
 
 typedef HG_CAT_REAL(16) VECTOR;
 
-/* The lines of a tile of C, wanted when its sum is ready. Implementations that go through SPIR do not know the
- * instruction: Mesa's rusticl ends the process, Oclgrind finds no kernel. */
+/* The lines of a tile of C, wanted when its sum is ready. */
 static inline void fetch(__global const REAL *ct, long ldc, int rows)
 {
-#if defined(__clang__) && !defined(__SPIR32__) && !defined(__SPIR64__)
     for (int r = 0; r < rows; r++) {
-        __builtin_prefetch((const void *)(size_t)(ct + r * ldc), 1);
-        __builtin_prefetch((const void *)(size_t)(ct + r * ldc + NB / 2), 1);
+        HG_PREFETCH(ct + r * ldc, 1);
+        HG_PREFETCH(ct + r * ldc + NB / 2, 1);
     }
-#endif
 }
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm(int m, int n, int k, int k_slice, int row_tiles,

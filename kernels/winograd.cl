@@ -105,13 +105,6 @@ PART void input_tile(__global const REAL *restrict band, INDEX pitch, __global R
     for (int i = 0; i < 36; i++) HG_STOREV(t[i], v + i * step);
 }
 
-/* Asks for the line of memory that has p. */
-#ifdef __clang__
-#define PREFETCH(p) __builtin_prefetch((const void *)(size_t)(p))
-#else
-#define PREFETCH(p)
-#endif
-
 /* m[tile][NB] = sum over `blocks` of 16 channels of v[block][tile][16] u[channel][NB], MR tiles. Meanwhile `lines`
  * lines of memory for each block are fetched from `next` on. */
 PART void multiply(__global const REAL *restrict v, INDEX step, __global const REAL *restrict u, INDEX blocks,
@@ -123,7 +116,7 @@ PART void multiply(__global const REAL *restrict v, INDEX step, __global const R
 #pragma unroll
         for (int j = 0; j < NV; j++) acc[i][j] = 0;
     for (INDEX b = 0; b < blocks; b++, v += step, u += 16 * NB) {
-        for (INDEX i = 0; i < lines; i++, next += 16) PREFETCH(next);
+        for (INDEX i = 0; i < lines; i++, next += 16) HG_PREFETCH(next, 0);
 #pragma unroll 4
         for (int k = 0; k < 16; k++) {
             REALV w[NV];
