@@ -130,7 +130,7 @@ int tune_command(int argc, char **argv)
 {
     tune_options o = {.direction = TUNE_ALL};
     arg_option options[] = {
-        {"batch", ARG_INT, &o.batch, "N", "images, in place of the shape's or of a network's training step (32)",
+        {"batch", ARG_INT, &o.batch, "N", "images, in place of the shape's or of a network's training step (32; 100 of small images)",
          1, 1e6},
         {"direction", ARG_CHOICE, &o.direction, .choices = tune_directions, .help = "which to measure (all)"},
         {"device", ARG_TEXT, &o.device, "DEVICE", "gpu, cpu, nvidia, amd, intel, pocl or part of a name, :N for the N-th"},

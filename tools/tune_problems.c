@@ -96,10 +96,13 @@ bool tune_add_shape(tune_problems *list, const char *shape, int64_t batch, int d
 
 /* ---- networks ---- */
 
-enum {
-    FEW = 2,    /* images to find the convolutions with: batch normalisation needs two */
-    USUAL = 32  /* images of a training step, if --batch says nothing */
-};
+enum { FEW = 2 };   /* images to find the convolutions with: batch normalisation needs two */
+
+/* Images of a training step: of small ones, as many as hapgop train takes. */
+static int64_t usual_batch(const hg_model_info *n)
+{
+    return n->height < 64 ? 100 : 32;
+}
 
 static hg_status step(hg_module *net, hg_device *dev, const hg_model_info *n)
 {
@@ -122,7 +125,7 @@ static hg_status collect(tune_problems *list, hg_device *dev, const char *name, 
     for (int i = 0; i < count && status == HG_OK; i++) {
         char problem[256];
         if (direction != TUNE_ALL && direction_of(plans[i].problem) != direction) continue;
-        if (!with_batch(plans[i].problem, batch ? batch : USUAL, problem)) status = hg_last_status();
+        if (!with_batch(plans[i].problem, batch ? batch : usual_batch(hg_model_find(name)), problem)) status = hg_last_status();
         else if (!add(list, problem)) status = HG_E_MEMORY;
     }
     free(plans);

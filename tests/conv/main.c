@@ -11,6 +11,8 @@ int main(void)
         solvers_suite(),
         random_suite(),
         tuning_suite(),
+        measure_suite(),
+        exchange_suite(),
         fft_suite(),
     };
     return test_main("conv", suites, (int)(sizeof suites / sizeof *suites));

@@ -10,6 +10,8 @@ Suite *selector_suite(void);
 Suite *solvers_suite(void);
 Suite *random_suite(void);
 Suite *tuning_suite(void);
+Suite *measure_suite(void);
+Suite *exchange_suite(void);
 Suite *fft_suite(void);
 
 #endif

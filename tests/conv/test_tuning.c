@@ -84,6 +84,68 @@ START_TEST(a_kept_row_decides_for_its_problem_and_for_about_as_many_images)
 }
 END_TEST
 
+START_TEST(the_nearest_number_of_images_decides_and_the_log_says_so)
+{
+    char device[HG_DATABASE_TEXT], solver[64];
+    cache_begin();
+    hg_database_device(test_device(), device);
+    cache_put(device, "fwd 8x32x16x16 32x3x3 p1x1", "im2col-gemm", "8,0,0,0/0", 1, HG_TUNING_OK);
+    cache_put(device, "fwd 12x32x16x16 32x3x3 p1x1", "direct", "0,0,0,0/0", 2, HG_TUNING_OK);
+    cache_listen("conv");
+    plan_of("fwd 10x32x16x16 32x3x3 p1x1", NULL, solver);
+    ck_assert_str_eq(solver, "direct");
+    ck_assert_msg(strstr(cache_heard(), "-> direct (measured with 12 images)") != NULL, "%s", cache_heard());
+    plan_of("fwd 9x32x16x16 32x3x3 p1x1", NULL, solver);
+    ck_assert_str_eq(solver, "im2col-gemm");
+    plan_of("fwd 12x32x16x16 32x3x3 p1x1", NULL, solver);
+    ck_assert_msg(strstr(cache_heard(), "-> direct (measured), ") != NULL, "%s", cache_heard());
+    plan_of("fwd 25x32x16x16 32x3x3 p1x1", NULL, solver);
+    ck_assert_msg(strstr(cache_heard(), " (expected), ") != NULL, "%s", cache_heard());
+    cache_end();
+}
+END_TEST
+
+START_TEST(a_row_that_cannot_run_any_more_gives_way_to_the_next)
+{
+    char device[HG_DATABASE_TEXT], solver[64];
+    cache_begin();
+    hg_database_device(test_device(), device);
+    cache_put(device, shape, "of-yesterday", "1,0,0,0/0", 0.001, HG_TUNING_OK);
+    cache_put(device, shape, "winograd-f4x4", "77,88,99,0/5", 0.002, HG_TUNING_OK); /* no such configuration */
+    cache_put(device, shape, "direct", "0,0,0,0/0", 5, HG_TUNING_OK);
+    plan_of(shape, NULL, solver);
+    ck_assert_str_eq(solver, "direct");
+    /* What was measured with the usual workspace says nothing of a limit of one byte, and the other way round. */
+    char limited[HG_CONV_KEY];
+    snprintf(limited, sizeof limited, "%s w1000000", shape);
+    cache_listen("conv");
+    plan_of(limited, NULL, solver);
+    ck_assert_msg(strstr(cache_heard(), "(expected)") != NULL, "%s", cache_heard());
+    cache_end();
+}
+END_TEST
+
+START_TEST(plans_stay_whatever_is_measured_meanwhile)
+{
+    char device[HG_DATABASE_TEXT];
+    const hg_conv_plan *first, *second;
+    hg_conv_problem p;
+    cache_begin();
+    hg_device *dev = hg_device_open(NULL);
+    ck_assert_ptr_nonnull(dev);
+    ck_assert_hg(hg_conv_parse(shape, &p));
+    ck_assert_hg(hg_conv_choose(dev, &p, &first));
+    ck_assert_str_ne(first->solver->name, "direct");
+    uint64_t hash = hg_conv_plan_hash(dev);
+    cache_put(hg_database_device(dev, device), shape, "direct", "0,0,0,0/0", 0.001, HG_TUNING_OK);
+    ck_assert_hg(hg_conv_choose(dev, &p, &second));
+    ck_assert_ptr_eq(first, second);
+    ck_assert_uint_eq(hg_conv_plan_hash(dev), hash);
+    hg_device_close(dev);
+    cache_end();
+}
+END_TEST
+
 START_TEST(what_was_wrong_is_never_chosen_again)
 {
     char device[HG_DATABASE_TEXT], solver[64], usual[64];
@@ -98,6 +160,14 @@ START_TEST(what_was_wrong_is_never_chosen_again)
     free(rows);
     plan_of(shape, NULL, solver);
     ck_assert_str_ne(solver, usual);
+    plan_of("fwd 64x32x16x16 32x3x3 p1x1", "0", usual);
+    cache_put(device, shape, usual, "1,1,1,1/1", 0, HG_TUNING_WRONG);
+    plan_of("fwd 64x32x16x16 32x3x3 p1x1", NULL, solver); /* by what it should cost: nothing near was measured */
+    ck_assert_str_ne(solver, usual);
+    setenv("HAPGOP_CONV", usual, 1); /* who names it gets it */
+    plan_of(shape, NULL, solver);
+    unsetenv("HAPGOP_CONV");
+    ck_assert_str_eq(solver, usual);
     cache_end();
 }
 END_TEST
@@ -207,6 +277,8 @@ Suite *tuning_suite(void)
 {
     return TEST_SUITE("tuning", every_solver_is_measured_or_says_why_not_and_the_fastest_is_chosen,
                       a_kept_row_decides_for_its_problem_and_for_about_as_many_images,
+                      the_nearest_number_of_images_decides_and_the_log_says_so,
+                      a_row_that_cannot_run_any_more_gives_way_to_the_next, plans_stay_whatever_is_measured_meanwhile,
                       what_was_wrong_is_never_chosen_again, tuning_at_the_first_convolution_keeps_what_it_measures,
                       rows_travel_as_text, a_text_with_one_bad_line_is_refused_whole,
                       the_hash_stands_for_the_plans_whatever_their_order);

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import tempfile
 import unittest
+import zipfile
 
 from support import LINE, PROGRAM, Case, main, read_checkpoint, run, write_data, write_real_data
 
@@ -66,6 +67,18 @@ def f32(x):
 def accuracy(correct, total):
     """100 * correct / total as CUDA computes it (chapter 61)."""
     return f32(f32(100 * correct) * f32(1 / f32(total)))
+
+
+def rewrite(path, old, new):
+    """The checkpoint with a text of the pickle replaced by one as long."""
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    (name,) = [name for name in files if name.endswith('/data.pkl')]
+    assert files[name].count(old.encode()) == 1
+    files[name] = files[name].replace(old.encode(), new.encode())
+    with zipfile.ZipFile(path, 'w') as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
 
 
 class Train(Case):
@@ -278,6 +291,28 @@ class StopAndGoOn(Train):
     def test_sigterm_is_like_an_interrupt(self):
         checkpoint, _ = self.interrupt(signal.SIGTERM)
         self.assertTrue(checkpoint.exists())
+
+    def test_other_plans_are_told_and_no_error(self):
+        self.train('fashion-cnn', '--out', self.folder, '--iterations', 2)
+        saved = read_checkpoint(self.folder / 'stopped.pth')
+        self.assertRegex(saved['plans'], '^[0-9a-f]{16}$')
+        self.assertTrue(saved['driver'])
+        go_on = ['train', 'fashion-cnn', '--data', data, '--out', self.folder, '--resume', self.folder / 'stopped.pth',
+                 '--iterations', 3]
+        self.assertEqual(run(*go_on).stderr, '')
+        self.train('fashion-cnn', '--out', self.folder, '--iterations', 2)
+        done = run(*go_on, env={'HAPGOP_CONV': 'direct'})
+        self.assertSays(done, 'other convolution plans', saved['plans'], 'differ by rounding')
+        self.train('fashion-cnn', '--out', self.folder, '--iterations', 2)
+        self.assertEqual(run(*go_on, '--quiet', env={'HAPGOP_CONV': 'direct'}).stderr, '')
+
+    def test_another_driver_is_told(self):
+        path = self.folder / 'stopped.pth'
+        self.train('fashion-dnn', '--out', self.folder, '--iterations', 2)
+        driver = read_checkpoint(path)['driver']
+        rewrite(path, driver, 'x' * len(driver))
+        done = run('train', 'fashion-dnn', '--data', data, '--out', self.folder, '--resume', path, '--iterations', 3)
+        self.assertSays(done, f'driver {"x" * len(driver)}', driver)
 
     def test_saved_options_hold_unless_given_anew(self):
         self.train('fashion-dnn', '--out', self.folder, '--iterations', 5, '--epochs', 7, '--lr', 0.002)
