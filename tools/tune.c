@@ -12,13 +12,14 @@
 static const char about[] =
     "Measures which solver is fastest for convolutions on a device, and keeps that for every later run.\n"
     "\n"
-    "MODEL is a network, fashion-cnn for instance: the convolutions of its training step. SHAPE is one argument, images x\n"
-    "channels x sizes, outputs x kernel, then stride, padding, dilation, groups as they are needed, in all three\n"
-    "directions: \"8x64x56x56 64x3x3 s1x1 p1x1\"; or a whole problem: \"bwd-data 8x64x56x56 64x3x3 p1x1 f32\".\n"
+    "MODEL is a network that hapgop model --list has, fashion-cnn for instance: the convolutions of its training\n"
+    "step. SHAPE is one argument, images x channels x sizes, outputs x kernel, then stride, padding, dilation, groups\n"
+    "as they are needed, in all three directions: \"8x64x56x56 64x3x3 s1x1 p1x1\"; or a whole problem:\n"
+    "\"bwd-data 8x64x56x56 64x3x3 p1x1 f32\".\n"
     "\n"
-    "A solver counts if its result is that of direct summation. The table has the fastest one, and what would be chosen\n"
-    "without having measured. The order is --clear, --import, measuring, --list, --export. A program takes an exported\n"
-    "file with hg_tuning_import().";
+    "A solver counts if its result is that of direct summation. The table has the fastest one, and what would be\n"
+    "chosen without having measured. The order is --clear, --import, measuring, --list, --export. A program takes an\n"
+    "exported file with hg_tuning_import().";
 
 typedef struct tune_options {
     const char *device, *export_to, *import_from, *json;
@@ -130,10 +131,11 @@ int tune_command(int argc, char **argv)
 {
     tune_options o = {.direction = TUNE_ALL};
     arg_option options[] = {
-        {"batch", ARG_INT, &o.batch, "N", "images, in place of the shape's or of a network's training step (32; 100 of small images)",
-         1, 1e6},
+        {"batch", ARG_INT, &o.batch, "N",
+         "images, in place of the shape's or of a network's training step (32, or 100 small ones)", 1, 1e6},
         {"direction", ARG_CHOICE, &o.direction, .choices = tune_directions, .help = "which to measure (all)"},
-        {"device", ARG_TEXT, &o.device, "DEVICE", "gpu, cpu, nvidia, amd, intel, pocl or part of a name, :N for the N-th"},
+        {"device", ARG_TEXT, &o.device, "DEVICE",
+         "gpu, cpu, nvidia, amd, intel, pocl or part of a name, :N for the N-th"},
         {"export", ARG_TEXT, &o.export_to, "FILE", "write what is known of the device as text"},
         {"import", ARG_TEXT, &o.import_from, "FILE", "take what such a file has; newer measurements stay"},
         {"list", ARG_FLAG, &o.list, .help = "print what is known of the device"},

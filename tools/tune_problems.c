@@ -120,12 +120,13 @@ static hg_status collect(tune_problems *list, hg_device *dev, const char *name, 
     hg_conv_plan_info *plans = NULL;
     int count = 0;
     hg_module *net = hg_model(dev, name, NULL);
+    if (!batch) batch = usual_batch(hg_model_find(name));
     hg_status status = net ? step(net, dev, hg_model_find(name)) : hg_last_status();
     if (status == HG_OK) status = hg_conv_plan_list(dev, &plans, &count);
     for (int i = 0; i < count && status == HG_OK; i++) {
         char problem[256];
         if (direction != TUNE_ALL && direction_of(plans[i].problem) != direction) continue;
-        if (!with_batch(plans[i].problem, batch ? batch : usual_batch(hg_model_find(name)), problem)) status = hg_last_status();
+        if (!with_batch(plans[i].problem, batch, problem)) status = hg_last_status();
         else if (!add(list, problem)) status = HG_E_MEMORY;
     }
     free(plans);

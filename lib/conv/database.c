@@ -96,8 +96,8 @@ static bool trouble(base *b, int code)
 static bool other_version(base *b, int version)
 {
     static int said;
-    snprintf(b->why, HG_DATABASE_WHY, "%.300s: a tuning database of version %d, this is %d; remove it", b->path, version,
-             VERSION);
+    snprintf(b->why, HG_DATABASE_WHY, "%.300s: a tuning database of version %d, this is %d; remove it", b->path,
+             version, VERSION);
     if (!__atomic_exchange_n(&said, 1, __ATOMIC_RELAXED)) hg_log_message("conv", "tuning database: %s", b->why);
     return false;
 }
@@ -191,15 +191,16 @@ static bool find(base *b, const char *device, const hg_conv_problem *p, hg_tunin
     if (version != VERSION) return other_version(b, version);
     sqlite3_stmt *s = NULL;
     int code = sqlite3_prepare_v2(b->db,
-                                  p ? "SELECT shape, batch, solver, config, ms, workspace, error, state, at FROM tuning"
-                                      " WHERE device = ?1 AND solvers = ?2 AND shape = ?3 ORDER BY batch, ms, solver, config"
-                                    : "SELECT shape, batch, solver, config, ms, workspace, error, state, at FROM tuning"
-                                      " WHERE device = ?1 AND solvers = ?2 ORDER BY shape, batch, ms, solver, config",
+                                  "SELECT shape, batch, solver, config, ms, workspace, error, state, at FROM tuning"
+                                  " WHERE device = ?1 AND solvers = ?2 AND shape BETWEEN ?3 AND ?4"
+                                  " ORDER BY shape, batch, ms, solver, config",
                                   -1, &s, NULL);
     if (code == SQLITE_OK) code = sqlite3_bind_text(s, 1, device, -1, SQLITE_STATIC);
     if (code == SQLITE_OK) code = sqlite3_bind_text(s, 2, hg_database_solvers(solvers), -1, SQLITE_STATIC);
     any.batch = 0;
-    if (code == SQLITE_OK && p) code = sqlite3_bind_text(s, 3, hg_conv_key(&any, shape), -1, SQLITE_STATIC);
+    if (p) hg_conv_key(&any, shape);
+    if (code == SQLITE_OK) code = sqlite3_bind_text(s, 3, p ? shape : "", -1, SQLITE_STATIC);
+    if (code == SQLITE_OK) code = sqlite3_bind_text(s, 4, p ? shape : "~", -1, SQLITE_STATIC); /* after all letters */
     bool good = code == SQLITE_OK ? read_rows(b, s, rows, count) : trouble(b, code);
     sqlite3_finalize(s);
     return good;
@@ -308,6 +309,7 @@ static bool change(const hg_database_row *rows, int count, const char *device, c
 {
     base b = {.why = why};
     char folder[sizeof b.path];
+    *why = 0;
     if (!find_path(&b)) return false;
     snprintf(folder, sizeof folder, "%s", b.path);
     *strrchr(folder, '/') = 0;
@@ -316,6 +318,7 @@ static bool change(const hg_database_row *rows, int count, const char *device, c
     if (write_base(&b, rows, count, device)) return true;
     if (!b.damaged) return false;
     begin_afresh(&b);
+    *why = 0;
     return write_base(&b, rows, count, device);
 }
 

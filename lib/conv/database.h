@@ -31,8 +31,8 @@ hg_conv_problem hg_database_problem(const hg_device *dev, const hg_conv_problem 
 bool hg_database_find(const char *device, const hg_conv_problem *p, hg_tuning_row **rows, int *count,
                       char why[HG_DATABASE_WHY]);
 
-/* Adds the rows, all or none. A row of the same device, solvers, problem, solver and configuration is replaced unless it
- * is newer, or wrong. A damaged database is begun afresh. */
+/* Adds the rows, all or none. A row of the same device, solvers, problem, solver and configuration is replaced unless
+ * it is newer, or wrong. A damaged database is begun afresh. `why` is "" after success. */
 bool hg_database_put(const hg_database_row *rows, int count, char why[HG_DATABASE_WHY]);
 
 /* Removes the device's rows. */

@@ -145,8 +145,8 @@ static bool read_row(reader *r, char *line, hg_database_row *row)
     int n = 0;
     while (rest && n < FIELDS) field[n++] = strsep(&rest, "\t");
     if (n < FIELDS || rest) {
-        snprintf(r->wrong, sizeof r->wrong, "%s%d fields separated by tabs, there should be %d", rest ? "more than " : "",
-                 n, FIELDS);
+        snprintf(r->wrong, sizeof r->wrong, "%s%d fields separated by tabs, there should be %d",
+                 rest ? "more than " : "", n, FIELDS);
         return false;
     }
     *row = (hg_database_row){.row = {.expected_ms = NAN}};
@@ -170,8 +170,8 @@ static hg_status check_header(const reader *r, const char *line)
     if (version >= 0 && !*end)
         return hg_error(HG_E_FORMAT, "tuning import: %s:1: version %ld, this program reads version %d; export it anew "
                                      "with the same program", r->path, version, VERSION);
-    return hg_error(HG_E_FORMAT, "tuning import: %s:1: not \"%s%d\"; give a file that hapgop tune --export wrote", r->path,
-                    magic, VERSION);
+    return hg_error(HG_E_FORMAT, "tuning import: %s:1: not \"%s%d\"; give a file that hapgop tune --export wrote",
+                    r->path, magic, VERSION);
 }
 
 /* All rows of the text, which is cut up. */
@@ -187,8 +187,8 @@ static hg_status read_rows(reader *r, char *text, hg_database_row **rows, int *c
         if (!more) return hg_error(HG_E_MEMORY, "tuning import: %s: out of host memory", r->path);
         *rows = more;
         if (!read_row(r, line, &more[*count]))
-            return hg_error(HG_E_FORMAT, "tuning import: %s:%d: %s; nothing was taken, mend or remove the line", r->path,
-                            r->line, r->wrong);
+            return hg_error(HG_E_FORMAT, "tuning import: %s:%d: %s; nothing was taken, mend or remove the line",
+                            r->path, r->line, r->wrong);
         ++*count;
     }
     return HG_OK;

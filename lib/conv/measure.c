@@ -142,7 +142,8 @@ static hg_status compare_whole(const session *s, difference *d)
         int64_t n = hg_min_i64(CHUNK, t->numel - from);
         status = hg_download(s->dev, t->storage->mem, (size_t)(t->offset + from) * size, got, (size_t)n * size);
         if (status == HG_OK)
-            status = hg_download(s->dev, r->storage->mem, (size_t)(r->offset + from) * size, expected, (size_t)n * size);
+            status =
+                hg_download(s->dev, r->storage->mem, (size_t)(r->offset + from) * size, expected, (size_t)n * size);
         for (int64_t i = 0; i < n && status == HG_OK; i++) {
             if (size == 8) add(d, ((double *)got)[i], ((double *)expected)[i]);
             else add(d, ((float *)got)[i], ((float *)expected)[i]);

@@ -168,7 +168,8 @@ static hg_status choose_now(hg_device *dev, const choice *c, const hg_conv_candi
 }
 
 /* What was measured, what is measured now, or what should be fastest; `source` says which. */
-static hg_status choose(hg_device *dev, const choice *c, const hg_conv_candidate **chosen, char source[HG_TUNING_SOURCE])
+static hg_status choose(hg_device *dev, const choice *c, const hg_conv_candidate **chosen,
+                        char source[HG_TUNING_SOURCE])
 {
     char key[HG_CONV_KEY];
     *chosen = hg_tuning_recall(dev, c->list, c->count, source);
@@ -193,8 +194,8 @@ static hg_status make_plan(hg_device *dev, const struct plans *s, const hg_conv_
     hg_status status = *forced ? choose_named(&c, forced, &chosen) : choose(dev, &c, &chosen, source);
     if (status == HG_OK) {
         *plan = chosen->plan;
-        hg_log_message("conv", "%s -> %s (%s), workspace %zu bytes", hg_conv_key(asked, key), plan->solver->name, source,
-                       plan->workspace + plan->packed);
+        hg_log_message("conv", "%s -> %s (%s), workspace %zu bytes", hg_conv_key(asked, key), plan->solver->name,
+                       source, plan->workspace + plan->packed);
     }
     free(c.list);
     return status;

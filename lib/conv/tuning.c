@@ -33,8 +33,8 @@ static void refuse_wrong(hg_conv_candidate *list, int count, const hg_tuning_row
     }
 }
 
-/* The candidate of a row; `near`: the row is of another batch, whose configurations may be others. NULL if it cannot run
- * any more. */
+/* The candidate of a row; `near`: the row is of another batch, whose configurations may be others. NULL if it cannot
+ * run any more. */
 static const hg_conv_candidate *candidate_of(const hg_conv_candidate *list, int count, const hg_tuning_row *row,
                                              bool near)
 {

@@ -243,8 +243,8 @@ START_TEST(what_is_no_problem_is_passed_over)
 {
     cache_begin();
     cache_put(dev, key, "direct", "0,0,0,0/0", 1, HG_TUNING_OK);
-    execute("INSERT INTO tuning SELECT device, solvers, 'nonsense', batch, solver, config, ms, workspace, error, state, "
-            "at FROM tuning");
+    execute("INSERT INTO tuning SELECT device, solvers, 'nonsense', batch, solver, config, ms, workspace, error, "
+            "state, at FROM tuning");
     ck_assert_int_eq(found(NULL, NULL), 1);
     ck_assert_int_eq(hg_last_status(), HG_OK);
     cache_end();

@@ -16,14 +16,14 @@ static const char shape[] = "fwd 2x8x12x12 8x3x3 s1x1 p1x1 f32";
 
 /* ---- solvers that are not what they should be: direct with something changed ---- */
 
-/* Everything right but the last element. */
+/* Everything right but one element in the middle. */
 static hg_status run_nearly(hg_device *dev, const hg_conv_plan *plan, const hg_conv_buffers *b)
 {
     const hg_tensor *y = b->output;
     int64_t one = 1, stride = 1;
     hg_scope *s = hg_scope_inner();
     hg_status status = hg_conv_direct.run(dev, plan, b);
-    if (status == HG_OK) status = hg_raw_fill(hg_new_view(y, 1, &one, &stride, y->offset + y->numel - 1), 0.5);
+    if (status == HG_OK) status = hg_raw_fill(hg_new_view(y, 1, &one, &stride, y->offset + y->numel / 2 + 5), 0.5);
     hg_scope_end(s);
     return status;
 }

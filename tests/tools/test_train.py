@@ -299,7 +299,7 @@ class StopAndGoOn(Train):
         self.assertTrue(saved['driver'])
         go_on = ['train', 'fashion-cnn', '--data', data, '--out', self.folder, '--resume', self.folder / 'stopped.pth',
                  '--iterations', 3]
-        self.assertEqual(run(*go_on).stderr, '')
+        self.assertNotIn('plans', run(*go_on).stderr)
         self.train('fashion-cnn', '--out', self.folder, '--iterations', 2)
         done = run(*go_on, env={'HAPGOP_CONV': 'direct'})
         self.assertSays(done, 'other convolution plans', saved['plans'], 'differ by rounding')

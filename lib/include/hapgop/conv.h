@@ -43,18 +43,18 @@ typedef struct hg_tuning_row {
     char why[160];          /* HG_TUNING_SKIPPED: the reason; else "" */
 } hg_tuning_row;
 
-/* Checks a problem's text and writes it in its usual form to `out`; optional fields may come in any order or be left out
- * (stride 1, padding 0, f32). HG_E_FORMAT names the field that cannot be read; HG_E_ARG or HG_E_SHAPE for sizes that make
- * no convolution. */
+/* Checks a problem's text and writes it in its usual form to `out`; optional fields may come in any order or be left
+ * out (stride 1, padding 0, f32). HG_E_FORMAT names the field that cannot be read; HG_E_ARG or HG_E_SHAPE for sizes
+ * that make no convolution. */
 HG_API hg_status hg_conv_problem_text(const char *text, char out[256]);
 
 /* Measures every solver in every configuration that the problem allows within its workspace limit, keeps the results in
  * the database, and returns them, refused ones too, in the solvers' order; free(*rows). A result counts if it agrees
  * with direct summation on random data; a wrong one is a warning of the log and is kept as wrong. Operands and
  * workspace come from the device's memory pool. Plans that the device has made already stay.
- * HG_E_FORMAT, HG_E_ARG or HG_E_SHAPE for what is no problem; HG_E_UNSUPPORTED if nothing could be measured; HG_E_MEMORY
- * if the operands do not fit; HG_E_IO if the results could not be kept (the rows are returned all the same). On other
- * errors *rows is NULL. */
+ * HG_E_FORMAT, HG_E_ARG or HG_E_SHAPE for what is no problem; HG_E_UNSUPPORTED if nothing could be measured;
+ * HG_E_MEMORY if the operands do not fit; HG_E_IO if the results could not be kept (the rows are returned all the
+ * same). On other errors *rows is NULL. */
 HG_API hg_status hg_tune(hg_device *dev, const char *problem, hg_tuning_row **rows, int *count);
 
 /* What the database holds for this device, by problem, fastest first; free(*rows). No database, no rows.
@@ -82,8 +82,8 @@ typedef struct hg_conv_plan_info {
 /* The plans made so far, sorted by problem; free(*plans). */
 HG_API hg_status hg_conv_plan_list(hg_device *dev, hg_conv_plan_info **plans, int *count);
 
-/* A number that stands for the plans made so far, whatever their order: the same device, driver, plans and data give the
- * same results bit for bit. 0 if there is none. */
+/* A number that stands for the plans made so far, whatever their order: the same device, driver, plans and data give
+ * the same results bit for bit. 0 if there is none. */
 HG_API uint64_t hg_conv_plan_hash(hg_device *dev);
 
 #ifdef __cplusplus
