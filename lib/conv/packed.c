@@ -102,6 +102,8 @@ hg_status hg_conv_pack(hg_device *dev, const hg_conv_plan *plan, hg_conv_buffers
         b->packed = d->block->mem;
         return HG_OK;
     }
+    b->packed = NULL;
+    if (plan->solver->in_flight && plan->solver->in_flight(plan)) return HG_OK;
     *own = hg_pool_take(dev, plan->packed);
     if (!*own) return hg_last_status();
     b->packed = (*own)->mem;

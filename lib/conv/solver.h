@@ -48,6 +48,8 @@ struct hg_conv_solver {
      * nothing but direction, outputs, channels, groups, kernel, dtype and the configuration's layout, and so does what
      * prepare() queues: reading b->weight and writing b->packed. Both NULL: as 0. */
     size_t (*packed)(const hg_conv_problem *p, const hg_conv_config *c);
+    /* Whether run() reads the weight itself, b->packed being NULL, unless the weight stands. NULL: never. */
+    bool (*in_flight)(const hg_conv_plan *plan);
     hg_status (*prepare)(hg_device *dev, const hg_conv_plan *plan, const hg_conv_buffers *b);
     /* Seconds by fixed properties of the device: the same in every run. */
     double (*cost)(const hg_conv_problem *p, const hg_conv_config *c, const hg_device *dev);
@@ -55,8 +57,8 @@ struct hg_conv_solver {
     hg_status (*run)(hg_device *dev, const hg_conv_plan *plan, const hg_conv_buffers *b);
 };
 
-extern const hg_conv_solver hg_conv_direct, hg_conv_im2col, hg_conv_implicit_gemm, hg_conv_winograd, hg_conv_gemm_1x1,
-    hg_conv_depthwise, hg_conv_fft;
+extern const hg_conv_solver hg_conv_direct, hg_conv_im2col, hg_conv_implicit_gemm, hg_conv_winograd_f4x4,
+    hg_conv_winograd_f2x2, hg_conv_gemm_1x1, hg_conv_depthwise, hg_conv_fft;
 
 /* Every solver there is; NULL after the last. */
 const hg_conv_solver *const *hg_conv_solvers(void);
@@ -69,8 +71,8 @@ const hg_conv_solver *const *hg_conv_solvers(void);
 hg_status hg_conv_choose(hg_device *dev, const hg_conv_problem *p, const hg_conv_plan **plan);
 
 /* The packed weight for a plan that has one: kept with the weight's storage while its version stands if
- * b->weight_stands, else made in a block that the caller gives back. Sets b->packed. What is kept of an older version
- * is dropped. */
+ * b->weight_stands, else made in a block that the caller gives back, or not made (in_flight). Sets b->packed. What is
+ * kept of an older version is dropped. */
 hg_status hg_conv_pack(hg_device *dev, const hg_conv_plan *plan, hg_conv_buffers *b, hg_block **own);
 
 /* Chooses and queues. A problem without images, channels or outputs is done too: sums of nothing are 0. */

@@ -14,6 +14,7 @@ int main(void)
         measure_suite(),
         exchange_suite(),
         fft_suite(),
+        winograd_suite(),
     };
     return test_main("conv", suites, (int)(sizeof suites / sizeof *suites));
 }

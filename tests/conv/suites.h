@@ -13,5 +13,6 @@ Suite *tuning_suite(void);
 Suite *measure_suite(void);
 Suite *exchange_suite(void);
 Suite *fft_suite(void);
+Suite *winograd_suite(void);
 
 #endif

@@ -72,7 +72,9 @@ START_TEST(winograd_says_what_it_cannot_do)
         {"fwd 2x16x9x9 16x1x1", "winograd-f4x4: kernel 1)"},
         {"fwd 2x16x9x9 16x3x3 d2x2", "winograd-f4x4: dilation 2)"},
         {"fwd 2x16x9x9 16x3x3 g2", "winograd-f4x4: 2 groups)"},
-        {"fwd 2x16x9 16x3", "winograd-f4x4: 1 dimensions)"},
+        {"fwd 2x16x9 16x5", "winograd-f4x4: kernel 5)"},
+        {"fwd 2x16x9 16x3 s2", "winograd-f4x4: stride 2)"},
+        {"fwd 2x16x5x9x9 16x3x3x3", "winograd-f4x4: 3 dimensions)"},
         {"fwd 2x16x9x9 16x3x3 f64", "winograd-f4x4: only for float32)"},
         {"fwd 2x7x9x9 16x3x3", "winograd-f4x4: 7 channels and 16 outputs, fewer than 8)"},
         {"fwd 2x16x9x9 3x3x3", "winograd-f4x4: 16 channels and 3 outputs, fewer than 8)"},
@@ -106,7 +108,8 @@ END_TEST
 START_TEST(an_unknown_solver_is_named_with_those_there_are)
 {
     refused("fwd 1x1x8x8 1x3x3", "magic", HG_E_ARG,
-            "no solver is called \"magic\"; there are winograd-f4x4, gemm-1x1, depthwise, implicit-gemm, im2col-gemm, fft, direct");
+            "no solver is called \"magic\"; there are winograd-f4x4, winograd-f2x2, gemm-1x1, depthwise, implicit-gemm, "
+            "im2col-gemm, fft, direct");
     refused("fwd 1x1x8x8 1x3x3", "magic,direct", HG_E_ARG, "\"magic\"");
 }
 END_TEST

@@ -79,54 +79,6 @@ static hg_conv_problem random_problem(void)
     return p;
 }
 
-/* 3 x 3 of stride 1 in tiles of 4 x 4: images smaller than a tile, tiles in part, rows of one and of many vectors,
- * channels and outputs beyond whole vectors and panels, padding that is larger than the kernel or differs, batches of
- * 0, 1, 2, 5 and about 100. */
-static const char *const tiled[] = {
-    "fwd 1x8x1x1 8x3x3 p1x1",
-    "fwd 0x8x8x8 8x3x3 bias",
-    "fwd 2x8x3x3 9x3x3",
-    "fwd 5x17x9x13 33x3x3 p1x1 bias relu",
-    "fwd 1x16x3x50 40x3x3 p0x2 residual",
-    "fwd 2x9x6x7 10x3x3 p3x4 bias residual relu",
-    "fwd 1x8x2x1 8x3x3 p5x6",
-    "fwd 101x8x5x6 9x3x3 p1x1",
-    "fwd 2x48x14x14 64x3x3 bias residual relu",
-    "fwd 2x12x8x9 20x3x3 p0:1x2:0",
-    "fwd 3x32x12x70 8x3x3 p1x1",
-    "fwd 1x64x7x7 130x3x3 p1x1",
-    "fwd 7x24x28x28 16x3x3 p1x1 relu",
-};
-
-START_TEST(tiles_of_winograd_cover_images_of_any_size)
-{
-    for (size_t i = 0; i < sizeof tiled / sizeof *tiled; i++) check_key(tiled[i], i % 2);
-    for (int i = 0; i < 6; i++) {
-        hg_conv_problem p;
-        ck_assert_hg(hg_conv_parse("fwd 1x8x9x9 8x3x3", &p));
-        p.batch = test_between(1, 4);
-        p.channels = test_between(8, 40);
-        p.outputs = test_between(8, 70);
-        p.epilogue = (int32_t)test_between(0, 7);
-        for (int d = 0; d < 2; d++) {
-            p.size[d] = test_between(3, 30);
-            p.begin[d] = test_between(0, 3);
-            p.end[d] = test_between(0, 3);
-        }
-        check(&p, false);
-    }
-}
-END_TEST
-
-/* Fewer slices, smaller blocks, and refusal below that. */
-START_TEST(winograd_keeps_to_the_workspace)
-{
-    hg_conv_problem p;
-    ck_assert_hg(hg_conv_parse("fwd 5x20x10x11 36x3x3 p1x1 bias", &p));
-    for (p.workspace_limit = 300000; p.workspace_limit < 3000000; p.workspace_limit += 450000) check(&p, false);
-}
-END_TEST
-
 /* What implicit-gemm cuts: panels of outputs and tiles of pixels in part, blocks of rows and of columns, several blocks
  * and images in a sum, phases of a stride with and without taps, in every rank. */
 static const char *const blocked[] = {
@@ -283,8 +235,7 @@ END_TEST
 
 Suite *solvers_suite(void)
 {
-    return TEST_SUITE("solvers", small_integers_are_exact_by_every_solver, tiles_of_winograd_cover_images_of_any_size,
-                      winograd_keeps_to_the_workspace, blocks_of_implicit_gemm_cover_images_of_any_size,
+    return TEST_SUITE("solvers", small_integers_are_exact_by_every_solver, blocks_of_implicit_gemm_cover_images_of_any_size,
                       implicit_gemm_keeps_to_the_workspace, random_problems_are_exact_on_integers,
                       random_data_stays_within_the_error_of_a_sum,
                       indices_of_64_bits_are_computed_where_they_are_needed, doubles_are_computed_as_doubles,

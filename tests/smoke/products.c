@@ -96,11 +96,18 @@ START_TEST(convolution_by_columns)
 }
 END_TEST
 
-/* Tiles of 4 x 4 outputs, cut short at the edges. */
+/* Tiles of 4 x 4 and 2 x 2 outputs, and of 4 and 2, cut short at the edges. */
+static const char *const tiled[] = {"fwd 2x8x9x8 9x3x3 p1x1 bias relu", "fwd 1x9x6x5 8x3x3", "fwd 2x8x11 9x3 p1 bias"};
+
 START_TEST(winograd_convolution)
 {
-    static const char *const problems[] = {"fwd 2x8x9x8 9x3x3 p1x1 bias relu", "fwd 1x9x6x5 8x3x3"};
-    SMOKE_CONVOLUTIONS(hg_conv_winograd, problems, 2e-6);
+    SMOKE_CONVOLUTIONS(hg_conv_winograd_f4x4, tiled, 2e-6);
+}
+END_TEST
+
+START_TEST(winograd_convolution_by_small_tiles)
+{
+    SMOKE_CONVOLUTIONS(hg_conv_winograd_f2x2, tiled, 0);
 }
 END_TEST
 
@@ -114,5 +121,5 @@ END_TEST
 Suite *products_suite(void)
 {
     return TEST_SUITE("products", matrix_product, linear, convolution_by_columns, winograd_convolution,
-                      convolution_by_kernels_of_1);
+                      winograd_convolution_by_small_tiles, convolution_by_kernels_of_1);
 }

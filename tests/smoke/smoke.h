@@ -28,8 +28,9 @@ void smoke_backward(hg_tensor *y, int k);
 double smoke_ulps(hg_dtype dtype, double ulps);
 /* The same for a division: 0 steps where the device rounds it correctly, 2.5 (OpenCL 1.2, section 7.4) elsewhere. */
 double smoke_division(hg_dtype dtype);
-/* The problems (texts of hg_conv_parse) by `solver` and by the definition on small integers, in every direction that it
- * takes: the same numbers, or an RMS error of at most `limit` of the largest. A line "skipped" if it takes none. */
+/* The problems (texts of hg_conv_parse) by `solver`, in each of its configurations, and by the definition on small
+ * integers, in every direction that it takes: the same numbers, or an RMS error of at most `limit` of the largest. A
+ * line "skipped" if it takes none. */
 void smoke_convolutions(const hg_conv_solver *solver, const char *const *problems, int n, double limit);
 #define SMOKE_CONVOLUTIONS(solver, problems, limit)                                                                    \
     smoke_convolutions(&(solver), problems, (int)(sizeof(problems) / sizeof *(problems)), limit)

@@ -1,0 +1,19 @@
+/* winograd-f4x4: tiles of 4 x 4 outputs, with 36 products where the definition has 144. In one dimension 6 for 12. */
+#include "conv/winograd.h"
+
+static int f4x4_configs(const hg_conv_problem *p, const hg_device *dev, hg_conv_config *configs, int max)
+{
+    return hg_winograd_configs(p, dev, 4, configs, max);
+}
+
+const hg_conv_solver hg_conv_winograd_f4x4 = {
+    .name = "winograd-f4x4",
+    .applicable = hg_winograd_applicable,
+    .configs = f4x4_configs,
+    .workspace = hg_winograd_workspace,
+    .packed = hg_winograd_packed,
+    .in_flight = hg_winograd_in_flight,
+    .prepare = hg_winograd_prepare,
+    .cost = hg_winograd_cost,
+    .run = hg_winograd_run,
+};
