@@ -66,21 +66,27 @@ hg_status hg_conv_check_types(const char *op, const hg_tensor *x, const hg_tenso
     return HG_OK;
 }
 
+hg_status hg_conv_check_groups(const char *op, const hg_tensor *w, int64_t groups)
+{
+    if (w->size[0] < groups)
+        return hg_error(HG_E_SHAPE,
+                        "%s: Given groups=%lld, expected weight to be at least %lld at dimension 0, but got weight of "
+                        "size %s instead",
+                        op, (long long)groups, (long long)groups, HG_SHAPE_TEXT(w));
+    if (w->size[0] % groups)
+        return hg_error(HG_E_SHAPE,
+                        "%s: Given groups=%lld, expected weight to be divisible by %lld at dimension 0, but got weight "
+                        "of size %s instead",
+                        op, (long long)groups, (long long)groups, HG_SHAPE_TEXT(w));
+    return HG_OK;
+}
+
 /* Ranks, and channels against groups. */
 static hg_status check_shapes(const call *c, int64_t groups)
 {
     const hg_tensor *x = c->input, *w = c->weight, *b = c->bias;
     int64_t channels = x->size[x->ndim - c->rank - 1];
-    if (w->size[0] < groups)
-        return hg_error(HG_E_SHAPE,
-                        "%s: Given groups=%lld, expected weight to be at least %lld at dimension 0, but got weight of "
-                        "size %s instead",
-                        c->op, (long long)groups, (long long)groups, HG_SHAPE_TEXT(w));
-    if (w->size[0] % groups)
-        return hg_error(HG_E_SHAPE,
-                        "%s: Given groups=%lld, expected weight to be divisible by %lld at dimension 0, but got weight "
-                        "of size %s instead",
-                        c->op, (long long)groups, (long long)groups, HG_SHAPE_TEXT(w));
+    HG_TRY(hg_conv_check_groups(c->op, w, groups));
     if (channels % groups || channels / groups != w->size[1])
         return hg_error(HG_E_SHAPE,
                         "%s: Given groups=%lld, weight of size %s, expected input%s to have %lld channels, but got "

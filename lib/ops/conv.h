@@ -9,6 +9,9 @@
 /* One floating type for all; the bias may be NULL. */
 hg_status hg_conv_check_types(const char *op, const hg_tensor *x, const hg_tensor *w, const hg_tensor *b);
 
+/* Whether the weight's first dimension can be cut into so many groups, which are positive. */
+hg_status hg_conv_check_groups(const char *op, const hg_tensor *w, int64_t groups);
+
 /* "(4 x 4)"; returns `out`. */
 char *hg_area_text(const int64_t *size, int rank, char out[96]);
 

@@ -87,16 +87,7 @@ static hg_status check_channels(const call *c, int64_t groups)
 {
     const hg_tensor *x = c->input, *w = c->weight, *b = c->bias;
     int64_t channels = x->size[x->ndim - c->rank - 1];
-    if (w->size[0] < groups)
-        return hg_error(HG_E_SHAPE,
-                        "%s: Given groups=%lld, expected weight to be at least %lld at dimension 0, but got weight of "
-                        "size %s instead",
-                        c->op, (long long)groups, (long long)groups, HG_SHAPE_TEXT(w));
-    if (w->size[0] % groups)
-        return hg_error(HG_E_SHAPE,
-                        "%s: Given groups=%lld, expected weight to be divisible by %lld at dimension 0, but got weight "
-                        "of size %s instead",
-                        c->op, (long long)groups, (long long)groups, HG_SHAPE_TEXT(w));
+    HG_TRY(hg_conv_check_groups(c->op, w, groups));
     if (channels != w->size[0])
         return hg_error(HG_E_SHAPE,
                         "%s: Given transposed=1, weight of size %s, expected input%s to have %lld channels, but got "

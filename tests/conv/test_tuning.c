@@ -218,41 +218,6 @@ START_TEST(rows_travel_as_text)
 }
 END_TEST
 
-START_TEST(a_text_with_one_bad_line_is_refused_whole)
-{
-    hg_tuning_row *rows;
-    int count;
-    char path[512], text[8192];
-    cache_begin();
-    ck_assert_hg(hg_tune(test_device(), shape, &rows, &count));
-    free(rows);
-    snprintf(path, sizeof path, "%s", cache_file("tuned.txt"));
-    ck_assert_hg(hg_tuning_export(test_device(), path));
-    FILE *f = fopen(path, "a");
-    ck_assert_ptr_nonnull(f);
-    fputs("nonsense\n", f);
-    fclose(f);
-    f = fopen(path, "r");
-    size_t n = fread(text, 1, sizeof text - 1, f);
-    fclose(f);
-    text[n] = 0;
-    int lines = 0;
-    for (const char *at = text; (at = strchr(at, '\n')); at++) lines++;
-    ck_assert_hg(hg_tuning_clear(test_device()));
-    ck_assert_int_eq(hg_tuning_import(test_device(), path), HG_E_FORMAT);
-    char part[32];
-    snprintf(part, sizeof part, "%d", lines);
-    ck_assert_msg(strstr(hg_last_error(), part) != NULL, "no line %s in: %s", part, hg_last_error());
-    hg_clear_error();
-    ck_assert_hg(hg_tuning_list(test_device(), &rows, &count));
-    ck_assert_int_eq(count, 0);
-    free(rows);
-    ck_assert_int_eq(hg_tuning_import(test_device(), cache_file("missing")), HG_E_IO);
-    hg_clear_error();
-    cache_end();
-}
-END_TEST
-
 START_TEST(the_hash_stands_for_the_plans_whatever_their_order)
 {
     const char *const keys[] = {shape, "bwd-data 2x32x16x16 32x3x3 s1x1 p1x1 f32"};
@@ -280,6 +245,5 @@ Suite *tuning_suite(void)
                       the_nearest_number_of_images_decides_and_the_log_says_so,
                       a_row_that_cannot_run_any_more_gives_way_to_the_next, plans_stay_whatever_is_measured_meanwhile,
                       what_was_wrong_is_never_chosen_again, tuning_at_the_first_convolution_keeps_what_it_measures,
-                      rows_travel_as_text, a_text_with_one_bad_line_is_refused_whole,
-                      the_hash_stands_for_the_plans_whatever_their_order);
+                      rows_travel_as_text, the_hash_stands_for_the_plans_whatever_their_order);
 }
