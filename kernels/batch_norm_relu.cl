@@ -36,40 +36,33 @@ typedef HG_CAT_REAL(8) REAL8;
 
 /* Up to 8 windows side by side. Two groups make a vector of 16 lanes; the lanes behind `count` are not used. */
 typedef struct group {
-    long row, k;        /* of the first window */
-    long in, out;       /* its place in a plane of x and of y */
+    INDEX in, out;      /* the first window's place in a plane of x and of y */
     int count;
 } group;
 
-static inline void place(group *g, long h, long w)
+/* The group of row `row` whose first window is `k`; without windows behind the last row. */
+static inline group group_at(INDEX row, INDEX k, INDEX h, INDEX w)
 {
-    long ow = w / 2;
-    g->in = 2 * (g->row * w + g->k);
-    g->out = g->row * ow + g->k;
-    g->count = g->row < h / 2 ? (int)min(8L, ow - g->k) : 0;
-    if (!g->count) g->in = g->out = 0;
-}
-
-/* The group behind `g`; without windows behind the last one. */
-static inline group behind(group g, long h, long w)
-{
-    g.k += 8;
-    if (g.k >= w / 2) {
-        g.k = 0;
-        g.row++;
-    }
-    place(&g, h, w);
+    const int count = row < h / 2 ? (int)min((INDEX)8, w / 2 - k) : 0;
+    group g = {count ? 2 * (row * w + k) : 0, count ? row * (w / 2) + k : 0, count};
     return g;
 }
 
-/* DO for all windows of a plane, as pairs of groups `a` and `b`. The count is an int: Mesa 22.3 takes a long 0 > 0 as
- * true. */
+/* DO for all windows of a plane, as pairs of groups `a` and `b`. Groups are made anew each time: one that is carried from
+ * turn to turn is lost on Mesa 22.3's llvmpipe. */
+#define NEXT_GROUP_                                                                                                    \
+    k_ += 8;                                                                                                           \
+    row_ += k_ >= w_ / 2;                                                                                              \
+    k_ = k_ >= w_ / 2 ? 0 : k_;
 #define OVER_GROUPS(h, w, a, b, DO)                                                                                    \
     do {                                                                                                               \
-        group a = {0, 0, 0, 0, 0}, b;                                                                                  \
-        place(&a, h, w);                                                                                               \
-        for (int left_ = (int)((h / 2) * ((w / 2 + 7) / 8)); left_ > 0; left_ -= 2, a = behind(b, h, w)) {             \
-            b = behind(a, h, w);                                                                                       \
+        const INDEX h_ = (INDEX)(h), w_ = (INDEX)(w);                                                                  \
+        INDEX row_ = 0, k_ = 0;                                                                                        \
+        for (INDEX left_ = (h_ / 2) * ((w_ / 2 + 7) / 8); left_ > 0; left_ -= 2) {                                     \
+            const group a = group_at(row_, k_, h_, w_);                                                                \
+            NEXT_GROUP_                                                                                                \
+            const group b = group_at(row_, k_, h_, w_);                                                                \
+            NEXT_GROUP_                                                                                                \
             DO;                                                                                                        \
         }                                                                                                              \
     } while (0)
@@ -87,25 +80,17 @@ LOAD_BEFORE(load_row, REALV, REAL, 16)
 LOAD_BEFORE(load_values, REAL8, REAL, 8)
 LOAD_BEFORE(load_places, uchar8, uchar, 8)
 
-/* The first n < 8 elements of v, or all of them. */
+/* The first n elements of v, 8 at most. */
 #define STORE_FIRST(name, type, element)                                                                               \
     static inline void name(type v, int n, __global element *p)                                                        \
     {                                                                                                                  \
         if (n >= 8) {                                                                                                  \
             vstore8(v, 0, p);                                                                                          \
-            return;                                                                                                    \
+        } else {                                                                                                       \
+            if (n & 4) vstore4(v.lo, 0, p);                                                                            \
+            if (n & 2) vstore2(n & 4 ? v.s45 : v.s01, 0, p + (n & 4));                                                 \
+            if (n & 1) p[n & 6] = n & 4 ? n & 2 ? v.s6 : v.s4 : n & 2 ? v.s2 : v.s0;                                   \
         }                                                                                                              \
-        if (n & 4) {                                                                                                   \
-            vstore4(v.lo, 0, p);                                                                                       \
-            v.lo = v.hi;                                                                                               \
-            p += 4;                                                                                                    \
-        }                                                                                                              \
-        if (n & 2) {                                                                                                   \
-            vstore2(v.lo.lo, 0, p);                                                                                    \
-            v.lo.lo = v.lo.hi;                                                                                         \
-            p += 2;                                                                                                    \
-        }                                                                                                              \
-        if (n & 1) *p = v.s0;                                                                                          \
     }
 STORE_FIRST(store_values, REAL8, REAL)
 STORE_FIRST(store_places, uchar8, uchar)
@@ -115,10 +100,10 @@ static inline void store_row(REALV v, int n, __global REAL *p)
 {
     if (n == 8) {
         vstore16(v, 0, p);
-        return;
+    } else {
+        store_values(v.lo, 2 * n, p);
+        if (n > 4) store_values(v.hi, 2 * n - 8, p + 8);
     }
-    store_values(v.lo, 2 * n, p);
-    if (n > 4) store_values(v.hi, 2 * n - 8, p + 8);
 }
 
 /* Two groups as one vector. */
@@ -232,11 +217,10 @@ static inline void pair_sums(group a, group b, long w, __global const REAL *rest
 static inline void spread_row(REAL8 even, REAL8 odd, int n, __global const REAL *restrict x, __global const REAL *end,
                               int train, descent to, __global REAL *restrict dx)
 {
-    REALV d;
-    d.even = even;
-    d.odd = odd;
-    if (train) d = DESCENDED(d, load_row(x, end), to);
-    else d *= to.scale;
+    REALV g;
+    g.even = even;
+    g.odd = odd;
+    REALV d = train ? DESCENDED(g, load_row(x, end), to) : g * to.scale;
     store_row(d, n, dx);
 }
 

@@ -329,7 +329,8 @@ __kernel void dw_data(long8 ga, long8 gb, long8 gc, __global const REAL *restric
     }
 }
 
-#define TAPS 9
+/* Taps in registers at once; few where Intel's registers would not hold the rest. */
+#define TAPS (HG_F64 && HG_WIDE ? 2 : 9)
 /* global: (outputs, slices), a team each; slices of `images` images. */
 __kernel void dw_weights(long8 ga, long8 gb, long8 gc, long images, __global const REAL *restrict x, long xo,
                          __global const REAL *restrict dy, long yo, __global REAL *restrict part, long po)
@@ -351,9 +352,9 @@ __kernel void dw_weights(long8 ga, long8 gb, long8 gc, long images, __global con
             __global const REAL *in = x + (n * C + o / OG) * D * H * W;
 #pragma unroll
             for (int t = 0; t < TAPS; t++) {
-                INDEX k = k0 + t, line = k / KW, kd = line / KH;
-                INDEX id = od * SD - PD + kd * LD, ih = oh * SH - PH + (line - kd * KH) * LH,
-                      iw = ow * SW - PW + (k - line * KW) * LW;
+                int k = (int)k0 + t, line = k / (int)KW, kd = line / (int)KH; /* up to MOST_TAPS */
+                INDEX id = od * SD - PD + kd * LD, ih = oh * SH - PH + (line - kd * (int)KH) * LH,
+                      iw = ow * SW - PW + (k - line * (int)KW) * LW;
                 if (k < K && id >= 0 && id < D && ih >= 0 && ih < H && iw >= 0 && iw < W)
                     acc[t] = fma(d, in[(id * H + ih) * W + iw], acc[t]);
             }

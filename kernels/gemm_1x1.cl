@@ -49,12 +49,16 @@ __kernel void spread(long8 ga, long8 gb, long8 gc, long first, long images, __gl
     dx += xo + first * C * D * H * W;
     HG_FOR(i, (INDEX)images * C * D * H * W)
     {
-        INDEX row = i / W, iw = i - row * W, plane = row / H, ih = row - plane * H;
-        INDEX channel = plane / D, id = plane - channel * D, image = channel / C, c = channel - image * C;
-        INDEX od = pixel_at(id, PD, SD, OD), oh = pixel_at(ih, PH, SH, OH), ow = pixel_at(iw, PW, SW, OW);
-        REAL v = 0;
-        if (od >= 0 && oh >= 0 && ow >= 0) v = y[c * (INDEX)ld + image * (INDEX)step + (od * OH + oh) * OW + ow];
-        dx[i] = v;
+        /* One dimension after the other, so that few numbers are in registers at once. */
+        INDEX row = i / W, ow = pixel_at(i - row * W, PW, SW, OW), plane = row / H, at = ow;
+        bool kept = ow >= 0;
+        INDEX oh = pixel_at(row - plane * H, PH, SH, OH), channel = plane / D;
+        at += oh * OW;
+        kept = kept && oh >= 0;
+        INDEX od = pixel_at(plane - channel * D, PD, SD, OD), image = channel / C;
+        at += od * OH * OW + (channel - image * C) * (INDEX)ld + image * (INDEX)step;
+        kept = kept && od >= 0;
+        dx[i] = kept ? y[at] : 0;
     }
 }
 #endif
