@@ -3,10 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static _Thread_local struct {
-    hg_status code;
-    char text[1024];
-} last;
+static _Thread_local hg_error_aside last;
 
 hg_status (hg_error)(hg_status code, const char *format, ...)
 {
@@ -34,6 +31,17 @@ void hg_clear_error(void)
 {
     last.code = HG_OK;
     last.text[0] = 0;
+}
+
+void hg_error_aside_begin(hg_error_aside *aside)
+{
+    *aside = last;
+    hg_clear_error();
+}
+
+void hg_error_aside_end(const hg_error_aside *aside)
+{
+    last = *aside;
 }
 
 const char *hg_status_name(hg_status status)

@@ -32,6 +32,11 @@ static hg_status get(void *self, int64_t index, hg_sample *sample)
     return HG_OK;
 }
 
+static int64_t label(void *self, int64_t index)
+{
+    return ((const fashion_mnist *)self)->labels.data[index];
+}
+
 static void destroy(void *self)
 {
     fashion_mnist *f = self;
@@ -40,7 +45,7 @@ static void destroy(void *self)
     free(f);
 }
 
-/* ---- Finding the files ------------------------------------------------------------------------------------------ */
+/* ---- Finding the files ---------------------------------------------------------------------------------------- */
 
 /* folder/name or folder/name.gz, whichever there is; "" if neither, false if memory ran out. */
 static bool find_file(const char *folder, const char *name, char **path)
@@ -105,7 +110,7 @@ static hg_status find_files(const char *const *folders, int count, bool train, f
     return status;
 }
 
-/* ---- Reading them ----------------------------------------------------------------------------------------------- */
+/* ---- Reading them --------------------------------------------------------------------------------------------- */
 
 static hg_status check(const fashion_mnist *f, const files *paths)
 {
@@ -124,7 +129,7 @@ static hg_status check(const fashion_mnist *f, const files *paths)
     return HG_OK;
 }
 
-static const hg_dataset_type type = {"fashion_mnist", get, destroy};
+static const hg_dataset_type type = {"fashion_mnist", get, destroy, NULL, label};
 
 static hg_dataset *load(const files *paths, const hg_transform *transform)
 {
@@ -140,7 +145,12 @@ static hg_dataset *load(const files *paths, const hg_transform *transform)
     }
     hg_shape shape = HG_SHAPE(f->images.size[1], f->images.size[2]);
     if (!f->images.size[0]) shape = HG_SHAPE(28, 28);   /* an empty file need not say how large its images are */
-    return hg_dataset_new(&type, f, f->images.size[0], HG_U8, shape, transform);
+    hg_dataset *d = hg_dataset_new(&type, f, f->images.size[0], HG_U8, shape, transform);
+    if (d) {
+        d->class_names = classes;
+        d->class_count = CLASSES;
+    }
+    return d;
 }
 
 hg_dataset *hg_fashion_mnist_in(const char *const *folders, int count, bool train, const hg_transform *transform)

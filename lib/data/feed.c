@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/checked.h"
@@ -13,6 +14,7 @@
 typedef struct slot {
     float *inputs;
     int64_t *targets;
+    int64_t size;           /* items that were not left out */
     bool ready;
     hg_status status;
     char error[1024];       /* of the worker, where status is one */
@@ -24,11 +26,13 @@ struct hg_feed {
     int workers, started, slot_count;
     slot *slots;
     pthread_t *threads;
+    double waited;          /* seconds in hg_feed_next, so far */
     pid_t pid;              /* of the process that has the threads */
 
     /* Fixed during an epoch. */
     const int64_t *order;
     uint64_t seed;
+    hg_mt19937 *stream;
 
     /* Under the lock where there are workers. */
     pthread_mutex_t lock;
@@ -57,16 +61,18 @@ static uint64_t sample_seed(uint64_t seed, int64_t position)
 static hg_status fill_slot(const hg_feed *f, slot *s, int64_t batch)
 {
     int64_t n = batch_items(f, batch);
+    s->size = 0;
     for (int64_t i = 0; i < n; i++) {
         int64_t position = batch * f->batch_size + i;
-        hg_sample sample = {.data = s->inputs + i * f->item_elements, .seed = sample_seed(f->seed, position)};
-        HG_TRY(hg_dataset_get(f->dataset, f->order ? f->order[position] : position, &sample));
-        s->targets[i] = sample.label;
+        hg_sample sample = {.data = s->inputs + s->size * f->item_elements, .seed = sample_seed(f->seed, position)};
+        hg_status status = hg_dataset_fetch(f->dataset, f->order ? f->order[position] : position, &sample, f->stream);
+        HG_TRY(status);
+        if (status == HG_OK) s->targets[s->size++] = sample.label;
     }
     return HG_OK;
 }
 
-/* ---- Workers ---------------------------------------------------------------------------------------------------- */
+/* ---- Workers -------------------------------------------------------------------------------------------------- */
 
 static bool work_waits(const hg_feed *f)
 {
@@ -114,9 +120,9 @@ static hg_status start_workers(hg_feed *f)
                     f->workers, strerror(failed));
 }
 
-/* ---- The consumer ----------------------------------------------------------------------------------------------- */
+/* ---- The consumer --------------------------------------------------------------------------------------------- */
 
-hg_status hg_feed_begin(hg_feed *f, const int64_t *order, uint64_t seed, int64_t first)
+hg_status hg_feed_begin(hg_feed *f, const int64_t *order, uint64_t seed, int64_t first, hg_mt19937 *stream)
 {
     if (f->pid != getpid())
         return hg_error(HG_E_STATE, "loader: its threads stayed in the process before the fork; make a new loader");
@@ -125,12 +131,20 @@ hg_status hg_feed_begin(hg_feed *f, const int64_t *order, uint64_t seed, int64_t
     pthread_mutex_lock(&f->lock);
     f->order = order;
     f->seed = seed;
+    f->stream = stream;
     f->next = f->held = f->taken = first;
     for (int i = 0; i < f->slot_count; i++) f->slots[i].ready = false;
     f->running = true;
     pthread_cond_broadcast(&f->work);
     pthread_mutex_unlock(&f->lock);
     return HG_OK;
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 /* Frees the slot that the consumer held and waits for the next one. */
@@ -158,8 +172,8 @@ hg_status hg_feed_next(hg_feed *f, hg_host_batch *batch)
         hg_feed_stop(f);
         return HG_END;
     }
-    int64_t index = f->next;
     slot *s;
+    double began = now();
     if (f->workers) {
         s = wait_for_slot(f);
         if (s->status != HG_OK) hg_error(s->status, "%s", s->error);
@@ -167,12 +181,13 @@ hg_status hg_feed_next(hg_feed *f, hg_host_batch *batch)
         s = &f->slots[0];
         s->status = fill_slot(f, s, f->next++);
     }
+    f->waited += now() - began;
     if (s->status != HG_OK) {
         hg_status status = s->status;
         hg_feed_stop(f);
         return status;
     }
-    *batch = (hg_host_batch){s->inputs, s->targets, batch_items(f, index)};
+    *batch = (hg_host_batch){s->inputs, s->targets, s->size};
     return HG_OK;
 }
 
@@ -185,12 +200,17 @@ void hg_feed_stop(hg_feed *f)
     pthread_mutex_unlock(&f->lock);
 }
 
+double hg_feed_waited(const hg_feed *f)
+{
+    return f->waited;
+}
+
 int64_t hg_feed_batches(const hg_feed *f)
 {
     return f->batches;
 }
 
-/* ---- Making and freeing ----------------------------------------------------------------------------------------- */
+/* ---- Making and freeing --------------------------------------------------------------------------------------- */
 
 static hg_status make_slots(hg_feed *f, int64_t rows, int prefetch)
 {

@@ -8,13 +8,14 @@
 #define HG_DATA_FEED_H
 
 #include "hapgop/data.h"
+#include "tensor/mt19937.h"
 
 typedef struct hg_feed hg_feed;
 
 typedef struct hg_host_batch {
     const float *inputs;        /* size x item */
     const int64_t *targets;     /* size */
-    int64_t size;
+    int64_t size;               /* without the items that the dataset left out: perhaps 0 */
 } hg_host_batch;
 
 /* The dataset's items must be f32. batch_size and prefetch >= 1, workers >= 0. NULL with an error. */
@@ -23,12 +24,17 @@ void hg_feed_free(hg_feed *feed);
 int64_t hg_feed_batches(const hg_feed *feed);
 
 /* Begins an epoch at batch `first`. `order` gives the index of each item, NULL: 0, 1, 2, ...; it is read until the
- * epoch is over. `seed` makes the samples' seeds. Threads are started here when first needed. */
-hg_status hg_feed_begin(hg_feed *feed, const int64_t *order, uint64_t seed, int64_t first);
+ * epoch is over. `seed` makes the samples' seeds. Random transforms draw from `stream`, one item after the other,
+ * which only a feed without workers can do; NULL: each item has a generator of its own, begun with its seed. Threads
+ * are started here when first needed. */
+hg_status hg_feed_begin(hg_feed *feed, const int64_t *order, uint64_t seed, int64_t first, hg_mt19937 *stream);
 
 /* The next batch, good until the next call; HG_END behind the last one. An item's error, with its text, whichever
  * thread it came from. */
 hg_status hg_feed_next(hg_feed *feed, hg_host_batch *batch);
+
+/* Seconds that hg_feed_next took so far: waiting for workers, or fetching where there are none. */
+double hg_feed_waited(const hg_feed *feed);
 
 /* Leaves the epoch: when it returns nobody reads `order`. */
 void hg_feed_stop(hg_feed *feed);

@@ -26,7 +26,7 @@ struct hg_loader {
     hg_batch batch;
 };
 
-/* ---- Making and freeing ----------------------------------------------------------------------------------------- */
+/* ---- Making and freeing --------------------------------------------------------------------------------------- */
 
 static int processors(void)
 {
@@ -60,6 +60,9 @@ static hg_status check_options(const hg_loader_options *o, const hg_dataset *dat
     if (o->prefetch_factor < 1 || o->prefetch_factor > MAX_PREFETCH)
         return hg_error(HG_E_ARG, "loader: prefetch_factor should be 1 to %d, got %d", MAX_PREFETCH,
                         o->prefetch_factor);
+    if (o->torch_stream && (o->workers || o->seed >= 0))
+        return hg_error(HG_E_ARG, "loader: torch_stream draws item after item from the device's generator: workers "
+                        "should be 0 and seed negative, got %d and %lld", o->workers, (long long)o->seed);
     if (hg_dataset_dtype(dataset) != HG_F32)
         return hg_error(HG_E_DTYPE, "loader: dataset %s gives uint8 images, batches are float32; give it a transform "
                         "such as hg_to_tensor()", dataset->type->name);
@@ -115,7 +118,7 @@ int64_t hg_loader_length(const hg_loader *l)
     return hg_feed_batches(l->feed);
 }
 
-/* ---- Epochs ----------------------------------------------------------------------------------------------------- */
+/* ---- Epochs --------------------------------------------------------------------------------------------------- */
 
 /* As DataLoader: torch.empty((), dtype=torch.int64).random_() for the base seed, and another one to shuffle by. */
 static hg_status draw_seeds(hg_loader *l)
@@ -151,7 +154,9 @@ static hg_status begin(hg_loader *l)
         hg_mt19937_seed(&g, l->state.shuffle_seed);
         hg_torch_randperm(&g, l->state.length, l->order);
     }
-    HG_TRY(hg_feed_begin(l->feed, l->order, l->state.base_seed, l->state.next_batch));
+    hg_mt19937 *stream = NULL;
+    if (l->options.torch_stream) HG_TRY(hg_rng_torch_stream(l->dev, &stream));
+    HG_TRY(hg_feed_begin(l->feed, l->order, l->state.base_seed, l->state.next_batch, stream));
     l->feeding = true;
     return HG_OK;
 }
@@ -184,21 +189,36 @@ static hg_status to_device(hg_loader *l, const hg_host_batch *host)
     return hg_last_status();
 }
 
+/* Batches that the dataset left all items out of are passed over. */
+static hg_status next_host_batch(hg_loader *l, hg_host_batch *host)
+{
+    hg_status status;
+    do {
+        status = hg_feed_next(l->feed, host);
+        if (status == HG_OK) l->state.next_batch++;
+    } while (status == HG_OK && !host->size);
+    return status;
+}
+
 hg_status hg_loader_next(hg_loader *l, hg_batch *batch)
 {
     *batch = (hg_batch){0};
     release_batch(l);
     hg_host_batch host;
     hg_status status = l->feeding ? HG_OK : begin(l);
-    if (status == HG_OK) status = hg_feed_next(l->feed, &host);
+    if (status == HG_OK) status = next_host_batch(l, &host);
     if (status == HG_OK) status = to_device(l, &host);
     if (status != HG_OK) {
         end(l);
         return status;
     }
-    l->state.next_batch++;
     *batch = l->batch;
     return HG_OK;
+}
+
+double hg_loader_waited(const hg_loader *l)
+{
+    return hg_feed_waited(l->feed);
 }
 
 void hg_loader_reset(hg_loader *l)

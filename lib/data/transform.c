@@ -56,7 +56,7 @@ char *hg_transform_to_text(const hg_transform *t)
     return taken;
 }
 
-/* ---- ToTensor: y[c][h][w] = x[h][w][c] / 255 for u8 ------------------------------------------------------------- */
+/* ---- ToTensor: y[c][h][w] = x[h][w][c] / 255 for u8 ----------------------------------------------------------- */
 
 static hg_status to_tensor_shape(const hg_transform *t, hg_item_spec *item)
 {
@@ -68,9 +68,10 @@ static hg_status to_tensor_shape(const hg_transform *t, hg_item_spec *item)
     return HG_OK;
 }
 
-static hg_status to_tensor_apply(const hg_transform *t, const hg_item_spec *item, const void *in, void *out)
+static hg_status to_tensor_apply(const hg_transform *t, const hg_item_spec *item, const void *in, void *out,
+                                 hg_mt19937 *random)
 {
-    (void)t;
+    (void)t, (void)random;
     int64_t pixels = item->shape.size[0] * item->shape.size[1];
     int64_t channels = item->shape.ndim == 3 ? item->shape.size[2] : 1;
     const uint8_t *bytes = in;
@@ -95,7 +96,7 @@ hg_transform *hg_to_tensor(void)
     return hg_transform_alloc(&type, sizeof(hg_transform));
 }
 
-/* ---- Normalize: y = (x - mean[c]) / std[c] ---------------------------------------------------------------------- */
+/* ---- Normalize: y = (x - mean[c]) / std[c] -------------------------------------------------------------------- */
 
 typedef struct normalize {
     hg_transform base;
@@ -117,8 +118,10 @@ static hg_status normalize_shape(const hg_transform *t, hg_item_spec *item)
     return HG_OK;
 }
 
-static hg_status normalize_apply(const hg_transform *t, const hg_item_spec *item, const void *in, void *out)
+static hg_status normalize_apply(const hg_transform *t, const hg_item_spec *item, const void *in, void *out,
+                                 hg_mt19937 *random)
 {
+    (void)random;
     const normalize *n = (const normalize *)t;
     int64_t channels = item->shape.size[0], plane = hg_item_elements(item) / channels;
     const float *x = in;
@@ -185,7 +188,7 @@ hg_transform *hg_normalize(const double *mean, const double *std, int channels)
     return &n->base;
 }
 
-/* ---- Compose ---------------------------------------------------------------------------------------------------- */
+/* ---- Compose -------------------------------------------------------------------------------------------------- */
 
 typedef struct compose {
     hg_transform base;
@@ -201,7 +204,8 @@ static hg_status compose_shape(const hg_transform *t, hg_item_spec *item)
 }
 
 /* The steps go back and forth between two halves of one scratch, the last one writes to `out`. */
-static hg_status compose_apply(const hg_transform *t, const hg_item_spec *item, const void *in, void *out)
+static hg_status compose_apply(const hg_transform *t, const hg_item_spec *item, const void *in, void *out,
+                               hg_mt19937 *random)
 {
     const compose *c = (const compose *)t;
     if (!c->count) {
@@ -220,7 +224,7 @@ static hg_status compose_apply(const hg_transform *t, const hg_item_spec *item, 
     for (int i = 0; i < c->count && status == HG_OK; i++) {
         const hg_transform *step = c->list[i];
         void *to = i + 1 == c->count ? out : scratch + (i % 2 ? largest : 0);
-        status = step->type->apply(step, &now, in, to);
+        status = step->type->apply(step, &now, in, to, step->random ? random : NULL);
         if (status == HG_OK) status = step->type->shape(step, &now);
         in = to;
     }
@@ -260,6 +264,7 @@ hg_transform *hg_compose(hg_transform **list, int count)
         if (c->list) {
             memcpy(c->list, list, (size_t)count * sizeof *c->list);
             c->count = count;
+            for (int i = 0; i < count; i++) c->base.random = c->base.random || list[i]->random;
             return &c->base;
         }
         hg_error(HG_E_MEMORY, "compose: out of memory");

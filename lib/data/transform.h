@@ -6,8 +6,10 @@
 
 #include "base/str.h"
 #include "hapgop/data.h"
+#include "tensor/mt19937.h"
 
-/* What an item looks like between two transforms. */
+/* What an item looks like between two transforms. A size of -1 differs from item to item: descriptions of a dataset
+ * have that, those of an item do not. */
 typedef struct hg_item_spec {
     hg_dtype dtype;     /* HG_U8 or HG_F32 */
     hg_shape shape;
@@ -21,8 +23,9 @@ size_t hg_item_bytes(const hg_item_spec *item);
 typedef struct hg_transform_type {
     /* Turns the description of an input into that of the output, or says why it cannot. */
     hg_status (*shape)(const hg_transform *t, hg_item_spec *item);
-    /* `in` is what `shape` accepted. `out` is other memory. Called from several threads at once. */
-    hg_status (*apply)(const hg_transform *t, const hg_item_spec *item, const void *in, void *out);
+    /* `in` is what `shape` accepted, with all sizes known. `out` is other memory. Called from several threads at once.
+     * `random` is what a random transform draws from; others get NULL. */
+    hg_status (*apply)(const hg_transform *t, const hg_item_spec *item, const void *in, void *out, hg_mt19937 *random);
     void (*print)(const hg_transform *t, hg_str *text);
     void (*destroy)(hg_transform *t);
 } hg_transform_type;
@@ -31,6 +34,7 @@ typedef struct hg_transform_type {
 struct hg_transform {
     const hg_transform_type *type;
     atomic_int refs;
+    bool random;        /* it draws */
 };
 
 /* A zeroed transform of `size` bytes with one reference; NULL and HG_E_MEMORY. */

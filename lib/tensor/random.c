@@ -56,6 +56,17 @@ hg_status hg_rng_draw64(hg_device *dev, uint64_t *out)
     return HG_OK;
 }
 
+hg_status hg_rng_torch_stream(hg_device *dev, hg_mt19937 **stream)
+{
+    generator *g = generator_of(dev);
+    if (!g) return HG_E_MEMORY;
+    if (g->kind != HG_RNG_TORCH)
+        return hg_error(HG_E_STATE, "random: the device does not draw from PyTorch's stream; call hg_manual_seed(dev, "
+                        "seed, HG_RNG_TORCH) first");
+    *stream = &g->torch;
+    return HG_OK;
+}
+
 hg_status hg_manual_seed(hg_device *dev, uint64_t seed, hg_rng_kind kind)
 {
     if (!dev) return hg_error(HG_E_ARG, "manual_seed: the device is NULL");

@@ -1,4 +1,4 @@
-/* The data room: transforms, IDX files, Fashion-MNIST, fetching, the loader. */
+/* The data room: transforms, folders of images, IDX files, Fashion-MNIST, fetching, the loader. */
 #include "test_data.h"
 
 typedef struct numbers_self {
@@ -33,6 +33,7 @@ hg_dataset *numbers(int64_t n, int64_t bad)
 
 int main(void)
 {
-    Suite *suites[] = {transform_suite(), idx_suite(), feed_suite(), loader_suite()};
+    Suite *suites[] = {transform_suite(), images_suite(), idx_suite(), feed_suite(), loader_suite(),
+                        folder_suite()};
     return test_main("data", suites, (int)(sizeof suites / sizeof *suites));
 }

@@ -7,6 +7,8 @@
 #include "hapgop/data.h"
 
 Suite *transform_suite(void);
+Suite *images_suite(void);
+Suite *folder_suite(void);
 Suite *idx_suite(void);
 Suite *feed_suite(void);
 Suite *loader_suite(void);

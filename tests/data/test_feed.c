@@ -41,7 +41,7 @@ START_TEST(batches_are_the_same_for_every_number_of_workers)
     hg_dataset *d = numbers(N, -1);
     double expected = 0;
     hg_feed *plain = make(d, 10, false, 0, 2);
-    ck_assert_int_eq(hg_feed_begin(plain, order, 99, 0), HG_OK);
+    ck_assert_int_eq(hg_feed_begin(plain, order, 99, 0, NULL), HG_OK);
     ck_assert_int_eq(drain(plain, order, 0, &expected), N);
     hg_feed_free(plain);
     for (int w = 0; w < 4; w++)
@@ -50,12 +50,12 @@ START_TEST(batches_are_the_same_for_every_number_of_workers)
                 hg_feed *f = make(d, batch_sizes[s], false, workers[w], prefetches[p]);
                 for (int epoch = 0; epoch < 2; epoch++) {
                     double sum = 0;
-                    ck_assert_int_eq(hg_feed_begin(f, order, 99, 0), HG_OK);
+                    ck_assert_int_eq(hg_feed_begin(f, order, 99, 0, NULL), HG_OK);
                     ck_assert_int_eq(drain(f, order, 0, &sum), N);
                     ck_assert(sum == expected);     /* the samples' seeds */
                 }
                 double sum = 0;
-                ck_assert_int_eq(hg_feed_begin(f, order, 100, 0), HG_OK);
+                ck_assert_int_eq(hg_feed_begin(f, order, 100, 0, NULL), HG_OK);
                 ck_assert_int_eq(drain(f, order, 0, &sum), N);
                 ck_assert(sum != expected);
                 hg_feed_free(f);
@@ -75,7 +75,7 @@ START_TEST(lengths_round_up_or_drop)
             hg_feed *f = make(d, cases[i].batch, cases[i].drop, workers, 2);
             ck_assert_int_eq(hg_feed_batches(f), cases[i].batches);
             double sum = 0;
-            ck_assert_int_eq(hg_feed_begin(f, NULL, 0, 0), HG_OK);
+            ck_assert_int_eq(hg_feed_begin(f, NULL, 0, 0, NULL), HG_OK);
             ck_assert_int_eq(drain(f, NULL, 0, &sum), cases[i].seen);
             hg_feed_free(f);
         }
@@ -90,9 +90,9 @@ START_TEST(an_epoch_can_begin_in_its_middle)
     for (int workers = 0; workers <= 3; workers += 3) {
         hg_feed *f = make(d, 8, false, workers, 2);
         double sum = 0;
-        ck_assert_int_eq(hg_feed_begin(f, NULL, 0, 4), HG_OK);
+        ck_assert_int_eq(hg_feed_begin(f, NULL, 0, 4, NULL), HG_OK);
         ck_assert_int_eq(drain(f, NULL, 32, &sum), 18);
-        ck_assert_int_eq(hg_feed_begin(f, NULL, 0, 7), HG_OK);     /* behind the last batch */
+        ck_assert_int_eq(hg_feed_begin(f, NULL, 0, 7, NULL), HG_OK);     /* behind the last batch */
         ck_assert_int_eq(drain(f, NULL, 0, &sum), 0);
         hg_feed_free(f);
     }
@@ -108,7 +108,7 @@ START_TEST(an_items_error_keeps_its_text_and_its_place)
         hg_feed *f = make(d, 5, false, workers[w], 3);
         for (int epoch = 0; epoch < 2; epoch++) {
             hg_host_batch b;
-            ck_assert_int_eq(hg_feed_begin(f, NULL, 0, 0), HG_OK);
+            ck_assert_int_eq(hg_feed_begin(f, NULL, 0, 0, NULL), HG_OK);
             for (int i = 0; i < 6; i++) ck_assert_int_eq(hg_feed_next(f, &b), HG_OK);
             ck_assert_int_eq(hg_feed_next(f, &b), HG_E_FORMAT);
             ck_assert_error(HG_E_FORMAT, "dataset numbers: item 33: picture-33.png is damaged");
@@ -129,14 +129,14 @@ START_TEST(leaving_early_is_clean_at_every_point)
         hg_host_batch b;
         for (int epoch = 0; epoch < 3; epoch++) {
             double sum = 0;
-            ck_assert_int_eq(hg_feed_begin(f, NULL, 0, 0), HG_OK);
+            ck_assert_int_eq(hg_feed_begin(f, NULL, 0, 0, NULL), HG_OK);
             for (int i = 0; i < (round * 7 + epoch) % 33; i++) {
                 ck_assert_int_eq(hg_feed_next(f, &b), HG_OK);
                 ck_assert(b.inputs[0] == (float)(2 * i));
             }
             if (epoch == 0) hg_feed_stop(f);
             if (round % 5 == 0 && epoch == 1) {     /* and a whole epoch after a broken one */
-                ck_assert_int_eq(hg_feed_begin(f, NULL, 0, 0), HG_OK);
+                ck_assert_int_eq(hg_feed_begin(f, NULL, 0, 0, NULL), HG_OK);
                 ck_assert_int_eq(drain(f, NULL, 0, &sum), 64);
             }
         }
@@ -153,13 +153,13 @@ START_TEST(a_forked_child_gets_an_error_not_a_hang)
     hg_dataset *d = numbers(64, -1);
     hg_feed *f = make(d, 4, false, 2, 2);
     hg_host_batch b;
-    ck_assert_int_eq(hg_feed_begin(f, NULL, 0, 0), HG_OK);
+    ck_assert_int_eq(hg_feed_begin(f, NULL, 0, 0, NULL), HG_OK);
     ck_assert_int_eq(hg_feed_next(f, &b), HG_OK);
     pid_t child = fork();
     if (child == 0) {
         alarm(20);
         bool right = hg_feed_next(f, &b) == HG_E_STATE && strstr(hg_last_error(), "fork");
-        right = hg_feed_begin(f, NULL, 0, 0) == HG_E_STATE && right;
+        right = hg_feed_begin(f, NULL, 0, 0, NULL) == HG_E_STATE && right;
         hg_feed_stop(f);
         hg_feed_free(f);
         _exit(right ? 0 : 1);

@@ -77,7 +77,7 @@ static hg_status fetch(hg_dataset *d)
     hg_feed *f = hg_feed_new(d, 2, false, 0, 2);
     if (!f) return hg_last_status();
     hg_host_batch b;
-    hg_status status = hg_feed_begin(f, NULL, 0, 0);
+    hg_status status = hg_feed_begin(f, NULL, 0, 0, NULL);
     int64_t n = 0;
     while (status == HG_OK && (status = hg_feed_next(f, &b)) == HG_OK) n += b.size;
     hg_feed_free(f);
@@ -177,12 +177,12 @@ START_TEST(threads_that_cannot_be_started_are_an_error)
         ck_assert_ptr_nonnull(f);
         threads_left = good;
         hg_clear_error();
-        ck_assert_int_eq(hg_feed_begin(f, NULL, 0, 0), HG_E_MEMORY);
+        ck_assert_int_eq(hg_feed_begin(f, NULL, 0, 0, NULL), HG_E_MEMORY);
         snprintf(words, sizeof words, "cannot start worker %d of 3: Resource temporarily unavailable", good + 1);
         ck_assert_ptr_nonnull(strstr(hg_last_error(), words));
         if (good == 1) {    /* trying again later goes on with those that there are */
             hg_host_batch b;
-            ck_assert_int_eq(hg_feed_begin(f, NULL, 0, 0), HG_OK);
+            ck_assert_int_eq(hg_feed_begin(f, NULL, 0, 0, NULL), HG_OK);
             for (int i = 0; i < 3; i++) ck_assert_int_eq(hg_feed_next(f, &b), HG_OK);
             ck_assert_int_eq(b.targets[0], 2);
         }

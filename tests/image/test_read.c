@@ -39,7 +39,8 @@ START_TEST(channels_0_keeps_what_the_file_has)
 {
     static const struct { const char *name; int channels; } cases[] = {
         {"jpeg_grey.jpg", 1}, {"jpeg_420.jpg", 3}, {"jpeg_cmyk.jpg", 3}, {"png_L.png", 1}, {"png_LA.png", 2},
-        {"png_RGBA.png", 4}, {"png_P.png", 4}, {"png_palette2.png", 3}, {"png_grey16.png", 1}, {"pnm_p2.pgm", 1}, {"pnm_p6.ppm", 3},
+        {"png_RGBA.png", 4}, {"png_P.png", 4}, {"png_palette2.png", 3},
+        {"png_grey16.png", 1}, {"pnm_p2.pgm", 1}, {"pnm_p6.ppm", 3},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char path[1024];

@@ -24,8 +24,8 @@ START_TEST(sizes_up_and_down_are_pils_and_opencvs)
         for (int kind = 0; kind < 2; kind++) {
             ck_assert_int_eq(hg_image_resize(&in, new_width, new_height, (hg_resize_kind)kind, &out), HG_OK);
             ck_assert(out.width == new_width && out.height == new_height && out.channels == channels);
-            ck_assert_msg(image_crc(&out) == expected[kind], "%d x %d x %d to %d x %d, kind %d", width, height, channels,
-                          new_width, new_height, kind);
+            ck_assert_msg(image_crc(&out) == expected[kind], "%d x %d x %d to %d x %d, kind %d", width, height,
+                          channels, new_width, new_height, kind);
             hg_image_free(&out);
         }
         hg_image_free(&in);

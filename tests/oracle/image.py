@@ -4,7 +4,9 @@ their pixels, resized images and transformed images must be, as CRC-32 of the by
 
 Made with PIL 9.4, torchvision 0.14, OpenCV 4.6 and libjpeg-turbo 2.1 (Debian 12)."""
 import pathlib
+import shutil
 import sys
+import tempfile
 import zlib
 
 import cv2
@@ -12,6 +14,7 @@ import numpy
 import torch
 import torchvision.transforms as T
 from PIL import Image
+from torchvision.datasets import ImageFolder
 
 out = pathlib.Path(sys.argv[1])
 out.mkdir(parents=True, exist_ok=True)
@@ -112,9 +115,10 @@ def write_resized():
 
 TRANSFORMS = [
     lambda: T.Resize([20, 30]), lambda: T.Resize(24), lambda: T.Resize(60), lambda: T.Resize(37),
-    lambda: T.CenterCrop(16), lambda: T.CenterCrop([21, 64]), lambda: T.CenterCrop(80), lambda: T.Grayscale(1),
-    lambda: T.Grayscale(3), lambda: T.RandomCrop(20), lambda: T.RandomCrop([37, 53]), lambda: T.RandomCrop(40, padding=4),
-    lambda: T.RandomResizedCrop(24), lambda: T.RandomResizedCrop([17, 31], scale=(.5, .6), ratio=(2., 3.)),
+    lambda: T.CenterCrop(16), lambda: T.CenterCrop((21, 64)), lambda: T.CenterCrop(80), lambda: T.Grayscale(1),
+    lambda: T.Grayscale(3), lambda: T.RandomCrop(20), lambda: T.RandomCrop((37, 53)),
+    lambda: T.RandomCrop(40, padding=4),
+    lambda: T.RandomResizedCrop(24), lambda: T.RandomResizedCrop((17, 31), scale=(.5, .6), ratio=(2., 3.)),
     lambda: T.RandomResizedCrop(12, scale=(.9, 1.), ratio=(4., 5.)),    # never fits: the fallback
     lambda: T.RandomResizedCrop(12, scale=(.9, 1.), ratio=(.1, .2)), lambda: T.RandomHorizontalFlip(),
     lambda: T.RandomHorizontalFlip(p=.2),
@@ -137,7 +141,39 @@ def write_transformed():
     (out / 'transformed.txt').write_text('\n'.join(lines) + '\n')
 
 
+TREE = {
+    'cat/a10.JPG': 'jpeg_420.jpg', 'cat/a2.jpg': 'jpeg_422.jpg', 'cat/sub/z.png': 'png_RGBA.png',
+    'cat/sub b/y.jpeg': 'jpeg_grey.jpg', 'cat/sub/a/x.ppm': 'pnm_p6.ppm', 'cat/notes.txt': 'pnm_p3.ppm',
+    'Dog/one.png': 'png_palette4.png', 'Dog/two.png': 'png_grey16.png', '.hidden/b.pgm': 'pnm_p5.pgm',
+    '.hidden/jpg': 'pnm_p5.pgm', 'stray.png': 'png_L.png', '\u00e9t\u00e9/c.jpg': 'jpeg_cmyk.jpg',
+    'zoo/.jpg': 'jpeg_low.jpg',
+}
+
+
+def write_folder():
+    """FILE PATH: the folder's files; CLASS NAME and ITEM LABEL PATH: what ImageFolder makes of it; BATCH CRC LABELS:
+    two epochs of a DataLoader without workers after manual_seed(5), with dropout between."""
+    lines = [f'file {source} {name}' for name, source in TREE.items()]
+    with tempfile.TemporaryDirectory() as root:
+        for name, source in TREE.items():
+            path = pathlib.Path(root, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(out / source, path)
+        transform = T.Compose([T.Resize([32, 32]), T.RandomResizedCrop(24), T.RandomHorizontalFlip(), T.ToTensor()])
+        folder = ImageFolder(root, transform)
+        lines += [f'class {name}' for name in folder.classes]
+        lines += [f'item {label} {path[len(root) + 1:]}' for path, label in folder.samples]
+        torch.manual_seed(5)
+        loader = torch.utils.data.DataLoader(folder, batch_size=4, shuffle=True)
+        for _ in range(2):
+            for inputs, labels in loader:
+                lines.append(f'batch {crc(inputs.numpy())} {" ".join(map(str, labels.tolist()))}')
+                torch.nn.functional.dropout(torch.ones(6))
+    (out / 'folder.txt').write_text('\n'.join(lines) + '\n')
+
+
 write_files()
 write_pixels()
 write_resized()
 write_transformed()
+write_folder()

@@ -17,6 +17,7 @@
 #ifndef HAPGOP_DATA_H
 #define HAPGOP_DATA_H
 
+#include "hapgop/image.h"
 #include "hapgop/tensor.h"
 
 #ifdef __cplusplus
@@ -37,6 +38,41 @@ HG_API hg_transform *hg_to_tensor(void);
  * one pair serves all. HG_E_ARG for no channels or a std that is 0 or not finite. */
 HG_API hg_transform *hg_normalize(const double *mean, const double *std, int channels);
 
+/* The following take and give u8 images, H x W or H x W x C with 1 to 4 channels, so they come before hg_to_tensor().
+ * Bit for bit torchvision 0.14's on PIL images. HG_E_ARG for sizes that no image has (hg_image_new); HG_E_SHAPE, when
+ * a dataset is made or an item fetched, for an image that does not fit. */
+
+/* Resize([height, width]), and Resize(size): the shorter side becomes `size`, the other keeps the ratio. Bilinear and
+ * antialiased: HG_RESIZE_PIL. */
+HG_API hg_transform *hg_resize_to(int height, int width);
+HG_API hg_transform *hg_resize(int size);
+/* CenterCrop((height, width)): the middle; black borders around images that are smaller. */
+HG_API hg_transform *hg_center_crop(int height, int width);
+/* Grayscale(channels), 1 or 3: weighted by 0.299, 0.587, 0.114; H x W images become H x W x channels. */
+HG_API hg_transform *hg_grayscale(int channels);
+/* OpenCV's: cv2.resize(image, (width, height)), HG_RESIZE_CV; and the order blue, green, red of cv2.imread. */
+HG_API hg_transform *hg_cv_resize(int height, int width);
+HG_API hg_transform *hg_bgr(void);
+
+/* Random ones. What they draw belongs to the item (hg_sample's seed), so that batches are the same for any number of
+ * workers: transform(image) after torch.manual_seed(seed) gives the same bytes. With the loader's torch_stream it comes
+ * from the one stream instead, as in PyTorch without workers. */
+
+/* RandomCrop((height, width), padding): of the image with `padding` black pixels on every side. */
+HG_API hg_transform *hg_random_crop(int height, int width, int padding);
+
+typedef struct hg_crop_options {
+    double scale[2];        /* of the image's area, smallest and largest */
+    double ratio[2];        /* width to height */
+} hg_crop_options;
+#define HG_CROP_DEFAULTS ((hg_crop_options){{0.08, 1}, {3. / 4, 4. / 3}})
+
+/* RandomResizedCrop((height, width), scale, ratio): a random part, resized; after ten tries that do not fit, the
+ * middle. */
+HG_API hg_transform *hg_random_resized_crop(int height, int width, const hg_crop_options *options);
+/* RandomHorizontalFlip(p): left and right change places with probability p, 0 to 1. */
+HG_API hg_transform *hg_random_horizontal_flip(double p);
+
 /* torchvision.transforms.Compose: one after the other. The list's references go over to the result, so that makers may
  * be nested; if one is NULL or memory runs out the others are freed and the result is NULL. `count` 0 changes
  * nothing. */
@@ -48,7 +84,7 @@ HG_API void hg_transform_free(hg_transform *t);
 HG_API char *hg_transform_to_text(const hg_transform *t);
 
 /* ---- Datasets ------------------------------------------------------------------------------------------------------
- * A numbered collection of items of one shape, each with a label. To make one's own:
+ * A numbered collection of items, each with a label. To make one's own of items of one shape:
  *
  *   static hg_status get(void *self, int64_t index, hg_sample *sample)
  *   {
@@ -73,16 +109,23 @@ typedef struct hg_sample {
     char error[256];    /* "" at the call; if get fails: why */
 } hg_sample;
 
-/* `get` fills the item of `index` (0 <= index < length) or returns an error code; it is called from several threads at
- * once and must not use a device. `destroy` frees `self` and may be NULL. The name is for error messages. */
+/* `get` fills the item of `index` (0 <= index < length), or returns an error code, or HG_END: the item is to be left
+ * out. It is called from several threads at once and must not use a device. `destroy` frees `self` and may be NULL. The
+ * name is for error messages.
+ * Images of different sizes: the type has `get_image` instead of `get`. It makes a new image, which the dataset frees;
+ * the transform makes one size of them.
+ * `label` may be NULL: the label of an item without the item, for hg_select_classes and hg_dataset_class_size. */
 typedef struct hg_dataset_type {
     const char *name;
     hg_status (*get)(void *self, int64_t index, hg_sample *sample);
     void (*destroy)(void *self);
+    hg_status (*get_image)(void *self, int64_t index, hg_sample *sample, hg_image *image);
+    int64_t (*label)(void *self, int64_t index);
 } hg_dataset_type;
 
 /* `self` is handed over: it is destroyed with the dataset, and at once if this fails. `dtype` and `shape` are those of
- * the items that get gives, HG_U8 or HG_F32 with 1 to 7 dimensions of at least 1; `transform` (NULL: none) is applied
+ * the items that get gives, HG_U8 or HG_F32 with 1 to 7 dimensions of at least 1, or
+ * HG_U8 and HG_SHAPE(-1, -1, channels) with get_image; `transform` (NULL: none) is applied
  * to them. `type` must outlive the dataset. NULL on failure: HG_E_ARG, HG_E_DTYPE, HG_E_SHAPE (also of the
  * transform), HG_E_MEMORY. */
 HG_API hg_dataset *hg_dataset_new(const hg_dataset_type *type, void *self, int64_t length, hg_dtype dtype,
@@ -93,8 +136,49 @@ HG_API hg_dtype hg_dataset_dtype(const hg_dataset *d);      /* of the items afte
 HG_API hg_shape hg_dataset_shape(const hg_dataset *d);
 
 /* One item after the transform, into sample->data; sample->seed is the caller's. HG_E_ARG for an index out of range;
- * else what get returned, the error naming dataset, item and reason. */
+ * else what get returned, the error naming dataset, item and reason; HG_END if the item is left out. */
 HG_API hg_status hg_dataset_get(const hg_dataset *d, int64_t index, hg_sample *sample);
+
+/* The names of the labels 0, 1, ...; 0 and NULL where they are not known. The number of items with a label, -1 with
+ * HG_E_UNSUPPORTED if the type has no `label`. */
+HG_API int hg_dataset_class_count(const hg_dataset *d);
+HG_API const char *hg_dataset_class(const hg_dataset *d, int64_t label);
+HG_API int64_t hg_dataset_class_size(const hg_dataset *d, int64_t label);
+
+/* The items of `count` classes of `d`, in its order, at most the first `per_class` of each (0: all), with the labels
+ * 0 to count - 1 in the order of `classes`. `d` must outlive it. NULL on failure: HG_E_ARG for no class, one that is
+ * not there or comes twice; HG_E_UNSUPPORTED if the type of `d` has no `label`; HG_E_MEMORY. */
+HG_API hg_dataset *hg_select_classes(const hg_dataset *d, const int64_t *classes, int count, int64_t per_class);
+
+typedef enum hg_bad_image {
+    HG_BAD_IMAGE_STOP = 0,      /* an image that cannot be read is an error */
+    HG_BAD_IMAGE_SKIP = 1       /* it is left out of its batch, and named in the log (topic warn) */
+} hg_bad_image;
+
+typedef struct hg_image_folder_options {
+    hg_bad_image on_bad_image;
+    bool orient;                /* turn JPEG files as EXIF says; torchvision does not */
+} hg_image_folder_options;
+#define HG_IMAGE_FOLDER_DEFAULTS ((hg_image_folder_options){HG_BAD_IMAGE_STOP, false})
+
+/* torchvision.datasets.ImageFolder: u8 RGB images (hg_image_read) of any size, labelled by the folder in `root` that
+ * they are in, at any depth. Classes are these folders sorted by code point, hidden ones too; items are sorted by
+ * class, folder and name. Files count by their ending: .jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp in any case; of
+ * these BMP, TIFF and WebP cannot be read. Links are followed.
+ * The transform must make one size of them and, for the loader, f32:
+ *
+ *   hg_transform *t = hg_compose((hg_transform *[]){hg_resize_to(256, 256), hg_random_resized_crop(224, 224, NULL),
+ *                                                   hg_random_horizontal_flip(0.5), hg_to_tensor()}, 4);
+ *   hg_dataset *train = hg_image_folder("catanddog/train", t, NULL);
+ *
+ * NULL on failure: HG_E_IO for a folder that cannot be read, no class, a class without images (PyTorch's words);
+ * HG_E_SHAPE for a transform that leaves sizes open; HG_E_ARG, HG_E_MEMORY. */
+HG_API hg_dataset *hg_image_folder(const char *root, const hg_transform *transform,
+                                   const hg_image_folder_options *options);
+/* The file of an item, also of a selection's; NULL for an index out of range or another dataset. */
+HG_API const char *hg_image_folder_path(const hg_dataset *d, int64_t index);
+/* How often an image was left out so far. */
+HG_API int64_t hg_image_folder_skipped(const hg_dataset *d);
 
 /* Fashion-MNIST (Xiao, Rasul, Vollgraf 2017): u8 28 x 28 items, labels 0..9, 60000 to train and 10000 to test. The IDX
  * files, plain or .gz, are looked for in root/FashionMNIST/raw, root (both unless `root` is NULL),
@@ -119,12 +203,16 @@ typedef struct hg_loader_options {
     int prefetch_factor;        /* batches that each worker may be ahead */
     int64_t seed;               /* negative: draw from the device's generator; else from one of the loader's own,
                                    started with torch.manual_seed(seed)'s state and used for nothing else */
+    bool torch_stream;          /* random transforms draw from the device's generator, item after item: PyTorch's own
+                                   augmentation for num_workers=0. Needs hg_manual_seed(dev, s, HG_RNG_TORCH), workers 0
+                                   and a negative seed */
 } hg_loader_options;
 #define HG_LOADER_DEFAULTS                                                                                            \
     (hg_loader_options){.batch_size = 1, .shuffle = false, .drop_last = false, .workers = 0, .prefetch_factor = 2,    \
-                        .seed = -1}
+                        .seed = -1, .torch_stream = false}
 
-/* `inputs` f32 (size, item's shape...), `targets` i64 (size). The loader owns both tensors, they are in no scope; they
+/* `inputs` f32 (size, item's shape...), `targets` i64 (size); items that the dataset left out are not among them. The
+ * loader owns both tensors, they are in no scope; they
  * go at the next hg_loader_next, _reset or _free. hg_retain() what is to stay longer. */
 typedef struct hg_batch {
     hg_tensor *inputs, *targets;
@@ -143,6 +231,10 @@ HG_API int64_t hg_loader_length(const hg_loader *loader);   /* batches an epoch 
 HG_API hg_status hg_loader_next(hg_loader *loader, hg_batch *batch);
 /* Leaves the epoch: the next call begins a new one. */
 HG_API void hg_loader_reset(hg_loader *loader);
+
+/* Seconds that hg_loader_next spent so far waiting for workers, or fetching items where there are none. What the
+ * program did meanwhile, and the copy to the device, are not in it. */
+HG_API double hg_loader_waited(const hg_loader *loader);
 
 /* Where a loader is, as plain data for a checkpoint. A loader on an equal dataset with the same options that is given
  * this state goes on with the same batches. The device's generator is not in it: save that too (hg_rng_get_state). */

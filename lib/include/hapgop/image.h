@@ -30,7 +30,7 @@ typedef struct hg_image {
 HG_API hg_status hg_image_new(hg_image *image, int width, int height, int channels);
 HG_API void hg_image_free(hg_image *image);     /* an empty or already freed image is allowed */
 
-/* ---- Files --------------------------------------------------------------------------------------------------------- */
+/* ---- Files ------------------------------------------------------------------------------------------------------- */
 
 typedef struct hg_image_read_options {
     int channels;       /* 3: RGB; 0: what the file has: grey, RGB, or with alpha */
@@ -58,7 +58,7 @@ HG_API hg_status hg_image_read_png(const char *path, hg_image *image);
 /* Writes a PNG file; the file appears whole or not at all. HG_E_ARG for an empty or impossible image; HG_E_IO. */
 HG_API hg_status hg_image_write_png(const char *path, const hg_image *image);
 
-/* ---- Resizing ------------------------------------------------------------------------------------------------------ */
+/* ---- Resizing ---------------------------------------------------------------------------------------------------- */
 
 typedef enum hg_resize_kind {
     HG_RESIZE_PIL = 0,  /* PIL's Image.resize(BILINEAR): antialiased when shrinking, bit for bit PIL 9.4's */
