@@ -194,11 +194,16 @@ static hg_status flip_shape(const hg_transform *t, hg_item_spec *item)
     return hg_image_item("random_horizontal_flip", item);
 }
 
+bool hg_flip_drawn(const hg_transform *t, hg_mt19937 *random)
+{
+    return draw_uniform(random, 0, 1) < (double)(float)((const flip *)t)->p;
+}
+
 static hg_status flip_apply(const hg_transform *t, const hg_item_spec *item, const void *in, void *out,
                             hg_mt19937 *random)
 {
     hg_pixels p = hg_image_item_pixels(item, in);
-    if (!(draw_uniform(random, 0, 1) < (double)(float)((const flip *)t)->p)) {
+    if (!hg_flip_drawn(t, random)) {
         memcpy(out, in, hg_item_bytes(item));
         return HG_OK;
     }
@@ -223,7 +228,7 @@ static void flip_print(const hg_transform *t, hg_str *text)
 
 hg_transform *hg_random_horizontal_flip(double p)
 {
-    static const hg_transform_type type = {flip_shape, flip_apply, flip_print, NULL};
+    static const hg_transform_type type = {flip_shape, flip_apply, flip_print, NULL, HG_STEP_FLIP};
     if (!(p >= 0 && p <= 1)) {
         hg_error(HG_E_ARG, "random_horizontal_flip: p is %g; a probability is 0 to 1", p);
         return NULL;

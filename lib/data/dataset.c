@@ -104,44 +104,41 @@ static hg_status judge(const hg_dataset *d, int64_t index, hg_sample *sample, hg
                     sample->error[0] ? sample->error : hg_status_name(status));
 }
 
-/* The generator that the transform draws from, NULL if it draws nothing. */
-static hg_mt19937 *generator(const hg_dataset *d, const hg_sample *sample, hg_mt19937 *stream, hg_mt19937 *own)
-{
-    if (!d->transform || !d->transform->random) return NULL;
-    if (stream) return stream;
-    hg_mt19937_seed(own, sample->seed);
-    return own;
-}
+/* What is applied to an item, and the generator that it draws from. */
+typedef struct how {
+    const hg_transform *transform;      /* NULL: nothing */
+    hg_mt19937 *random;                 /* NULL: it draws nothing */
+} how;
 
 /* A transform's error may depend on the item: it is told which one it was. */
 static hg_status transform_item(const hg_dataset *d, int64_t index, const hg_item_spec *raw, const void *in, void *out,
-                                hg_mt19937 *random)
+                                how h)
 {
     hg_error_aside before;
     hg_error_aside_begin(&before);
     hg_item_spec after = *raw;
-    hg_status status = d->transform->type->shape(d->transform, &after);
-    if (status == HG_OK) status = d->transform->type->apply(d->transform, raw, in, out, random);
+    hg_status status = h.transform->type->shape(h.transform, &after);
+    if (status == HG_OK) status = h.transform->type->apply(h.transform, raw, in, out, h.random);
     char why[768];
     snprintf(why, sizeof why, "%s", hg_last_error());
     hg_error_aside_end(&before);
     return status < 0 ? hg_error(status, "dataset %s: item %lld: %s", d->type->name, (long long)index, why) : status;
 }
 
-static hg_status fetch_fixed(const hg_dataset *d, int64_t index, hg_sample *sample, hg_mt19937 *random)
+static hg_status fetch_fixed(const hg_dataset *d, int64_t index, hg_sample *sample, how h)
 {
-    if (!d->transform) return judge(d, index, sample, d->type->get(d->self, index, sample));
+    if (!h.transform) return judge(d, index, sample, d->type->get(d->self, index, sample));
     void *out = sample->data, *raw = malloc(hg_item_bytes(&d->raw));
     if (!raw) return hg_error(HG_E_MEMORY, "dataset %s: out of memory", d->type->name);
     sample->data = raw;
     hg_status status = judge(d, index, sample, d->type->get(d->self, index, sample));
     sample->data = out;
-    if (status == HG_OK) status = transform_item(d, index, &d->raw, raw, out, random);
+    if (status == HG_OK) status = transform_item(d, index, &d->raw, raw, out, h);
     free(raw);
     return status;
 }
 
-static hg_status fetch_image(const hg_dataset *d, int64_t index, hg_sample *sample, hg_mt19937 *random)
+static hg_status fetch_image(const hg_dataset *d, int64_t index, hg_sample *sample, how h)
 {
     hg_image image = {0};
     hg_status status = judge(d, index, sample, d->type->get_image(d->self, index, sample, &image));
@@ -153,27 +150,39 @@ static hg_status fetch_image(const hg_dataset *d, int64_t index, hg_sample *samp
     if (status == HG_OK && hg_item_elements(&raw) > HG_ITEM_MAX)
         status = hg_error(HG_E_SHAPE, "dataset %s: item %lld: the image is %d x %d; an item has up to %lld elements",
                           d->type->name, (long long)index, image.width, image.height, (long long)HG_ITEM_MAX);
-    if (status == HG_OK) status = transform_item(d, index, &raw, image.pixels, sample->data, random);
+    if (status == HG_OK) status = transform_item(d, index, &raw, image.pixels, sample->data, h);
     hg_image_free(&image);
     return status;
 }
 
-hg_status hg_dataset_fetch(const hg_dataset *d, int64_t index, hg_sample *sample, hg_mt19937 *stream)
+const hg_dataset *hg_dataset_root(const hg_dataset *d)
+{
+    while (d->of) d = d->of;
+    return d;
+}
+
+hg_status hg_dataset_fetch(const hg_dataset *d, int64_t index, hg_sample *sample, const hg_transform *transform,
+                           hg_mt19937 *stream)
 {
     sample->error[0] = 0;
     if (index < 0 || index >= d->length)
         return hg_error(HG_E_ARG, "dataset %s: index %lld is out of range for %lld items", d->type->name,
                         (long long)index, (long long)d->length);
     if (d->of) {
-        hg_status status = hg_dataset_fetch(d->of, d->indices[index], sample, stream);
+        hg_status status = hg_dataset_fetch(d->of, d->indices[index], sample, transform, stream);
         sample->label = d->labels[index];
         return status;
     }
-    hg_mt19937 own, *random = generator(d, sample, stream, &own);
-    return d->type->get_image ? fetch_image(d, index, sample, random) : fetch_fixed(d, index, sample, random);
+    hg_mt19937 own;
+    how h = {transform ? transform : d->transform, NULL};
+    if (h.transform && h.transform->random) {
+        h.random = stream ? stream : &own;
+        if (!stream) hg_mt19937_seed(&own, sample->seed);
+    }
+    return d->type->get_image ? fetch_image(d, index, sample, h) : fetch_fixed(d, index, sample, h);
 }
 
 hg_status hg_dataset_get(const hg_dataset *d, int64_t index, hg_sample *sample)
 {
-    return hg_dataset_fetch(d, index, sample, NULL);
+    return hg_dataset_fetch(d, index, sample, NULL, NULL);
 }

@@ -19,8 +19,12 @@ struct hg_dataset {
     const char **own_names;
 };
 
-/* hg_dataset_get; with `stream` random transforms draw from it, else from a generator begun with sample->seed. */
-hg_status hg_dataset_fetch(const hg_dataset *d, int64_t index, hg_sample *sample, hg_mt19937 *stream);
+/* hg_dataset_get; `transform` is applied (NULL: the dataset's own). With `stream` random ones draw from it, else from a
+ * generator begun with sample->seed. */
+hg_status hg_dataset_fetch(const hg_dataset *d, int64_t index, hg_sample *sample, const hg_transform *transform,
+                           hg_mt19937 *stream);
+/* What it is, or what it is a selection of, and the transform of that. */
+const hg_dataset *hg_dataset_root(const hg_dataset *d);
 /* The label of an item, without the item where that is possible. */
 hg_status hg_dataset_label(const hg_dataset *d, int64_t index, int64_t *label);
 

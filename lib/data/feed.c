@@ -12,7 +12,7 @@
 #include "data/dataset.h"
 
 typedef struct slot {
-    float *inputs;
+    char *inputs;
     int64_t *targets;
     int64_t size;           /* items that were not left out */
     bool ready;
@@ -22,7 +22,9 @@ typedef struct slot {
 
 struct hg_feed {
     const hg_dataset *dataset;
-    int64_t batch_size, batches, item_elements;
+    const hg_transform *transform;      /* NULL: the dataset's */
+    int64_t batch_size, batches;
+    size_t item_bytes;
     int workers, started, slot_count;
     slot *slots;
     pthread_t *threads;
@@ -64,8 +66,10 @@ static hg_status fill_slot(const hg_feed *f, slot *s, int64_t batch)
     s->size = 0;
     for (int64_t i = 0; i < n; i++) {
         int64_t position = batch * f->batch_size + i;
-        hg_sample sample = {.data = s->inputs + s->size * f->item_elements, .seed = sample_seed(f->seed, position)};
-        hg_status status = hg_dataset_fetch(f->dataset, f->order ? f->order[position] : position, &sample, f->stream);
+        hg_sample sample = {.data = s->inputs + (size_t)s->size * f->item_bytes,
+                            .seed = sample_seed(f->seed, position)};
+        hg_status status = hg_dataset_fetch(f->dataset, f->order ? f->order[position] : position, &sample,
+                                            f->transform, f->stream);
         HG_TRY(status);
         if (status == HG_OK) s->targets[s->size++] = sample.label;
     }
@@ -216,9 +220,9 @@ static hg_status make_slots(hg_feed *f, int64_t rows, int prefetch)
 {
     int64_t slots = f->workers ? (int64_t)f->workers * prefetch + 1 : 1, bytes;
     if (slots > hg_max_i64(f->batches, 1)) slots = hg_max_i64(f->batches, 1);
-    if (!hg_mul_i64(rows, f->item_elements * (int64_t)sizeof(float), &bytes) || bytes > (int64_t)(SIZE_MAX / 2))
-        return hg_error(HG_E_MEMORY, "loader: a batch of %lld items of %lld values is too large; use a smaller "
-                        "batch_size", (long long)rows, (long long)f->item_elements);
+    if (!hg_mul_i64(rows, (int64_t)f->item_bytes, &bytes) || bytes > (int64_t)(SIZE_MAX / 2))
+        return hg_error(HG_E_MEMORY, "loader: a batch of %lld items of %lld bytes is too large; use a smaller "
+                        "batch_size", (long long)rows, (long long)f->item_bytes);
     f->slots = calloc((size_t)slots, sizeof *f->slots);
     f->threads = calloc((size_t)f->workers + 1, sizeof *f->threads);
     if (!f->slots || !f->threads) return hg_error(HG_E_MEMORY, "loader: out of memory");
@@ -234,24 +238,24 @@ static hg_status make_slots(hg_feed *f, int64_t rows, int prefetch)
     return HG_OK;
 }
 
-hg_feed *hg_feed_new(const hg_dataset *dataset, int64_t batch_size, bool drop_last, int workers, int prefetch)
+hg_feed *hg_feed_new(const hg_dataset *dataset, const hg_feed_options *o)
 {
     hg_feed *f = calloc(1, sizeof *f);
     if (!f) {
         hg_error(HG_E_MEMORY, "loader: out of memory");
         return NULL;
     }
-    int64_t rows = hg_min_i64(batch_size, dataset->length);
     f->dataset = dataset;
-    f->batch_size = batch_size;
-    f->batches = dataset->length / batch_size + (!drop_last && dataset->length % batch_size);
-    f->item_elements = hg_item_elements(&dataset->item);
-    f->workers = workers;
+    f->transform = o->transform;
+    f->batch_size = o->batch_size;
+    f->batches = dataset->length / o->batch_size + (!o->drop_last && dataset->length % o->batch_size);
+    f->item_bytes = o->item_bytes ? o->item_bytes : hg_item_bytes(&dataset->item);
+    f->workers = o->workers;
     f->pid = getpid();
     pthread_mutex_init(&f->lock, NULL);
     pthread_cond_init(&f->work, NULL);
     pthread_cond_init(&f->done, NULL);
-    if (make_slots(f, rows, prefetch) == HG_OK) return f;
+    if (make_slots(f, hg_min_i64(o->batch_size, dataset->length), o->prefetch) == HG_OK) return f;
     hg_feed_free(f);
     return NULL;
 }

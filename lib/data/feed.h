@@ -13,13 +13,21 @@
 typedef struct hg_feed hg_feed;
 
 typedef struct hg_host_batch {
-    const float *inputs;        /* size x item */
+    const void *inputs;         /* size x item, f32 or u8 */
     const int64_t *targets;     /* size */
     int64_t size;               /* without the items that the dataset left out: perhaps 0 */
 } hg_host_batch;
 
-/* The dataset's items must be f32. batch_size and prefetch >= 1, workers >= 0. NULL with an error. */
-hg_feed *hg_feed_new(const hg_dataset *dataset, int64_t batch_size, bool drop_last, int workers, int prefetch);
+typedef struct hg_feed_options {
+    int64_t batch_size;         /* >= 1 */
+    bool drop_last;
+    int workers, prefetch;      /* >= 0, >= 1 */
+    const hg_transform *transform;  /* in place of the dataset's; NULL: the dataset's own */
+    size_t item_bytes;          /* of an item after that transform; 0: of the dataset's items */
+} hg_feed_options;
+
+/* The transform must outlive the feed. NULL with an error. */
+hg_feed *hg_feed_new(const hg_dataset *dataset, const hg_feed_options *options);
 void hg_feed_free(hg_feed *feed);
 int64_t hg_feed_batches(const hg_feed *feed);
 

@@ -19,4 +19,7 @@ void hg_copy_window(const hg_pixels *in, int top, int left, int height, int widt
 /* Whether a transform can make images of this size; HG_E_ARG, naming `op`, if not. */
 bool hg_good_size(const char *op, int height, int width);
 
+/* Whether a hg_random_horizontal_flip() flips the next image: what it draws. */
+bool hg_flip_drawn(const hg_transform *flip, hg_mt19937 *random);
+
 #endif

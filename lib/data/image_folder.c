@@ -259,7 +259,7 @@ hg_dataset *hg_image_folder(const char *root, const hg_transform *transform, con
 /* The image folder that a dataset is, or is a selection of; NULL if it is something else. */
 static image_folder *folder_of(const hg_dataset *d)
 {
-    while (d->of) d = d->of;
+    d = hg_dataset_root(d);
     return d->type == &type ? d->self : NULL;
 }
 

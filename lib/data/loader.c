@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "data/dataset.h"
 #include "data/feed.h"
+#include "data/finish.h"
 #include "tensor/random.h"
 #include "tensor/tensor.h"
 #include "tensor/torch_random.h"
@@ -20,6 +21,7 @@ struct hg_loader {
     const hg_dataset *dataset;
     hg_loader_options options;
     hg_feed *feed;
+    hg_finish *finish;      /* what the device does to each batch; NULL: nothing */
     int64_t *order;         /* NULL unless it shuffles */
     bool feeding;           /* the feed works on the epoch that `state` tells of */
     hg_loader_state state;
@@ -63,10 +65,24 @@ static hg_status check_options(const hg_loader_options *o, const hg_dataset *dat
     if (o->torch_stream && (o->workers || o->seed >= 0))
         return hg_error(HG_E_ARG, "loader: torch_stream draws item after item from the device's generator: workers "
                         "should be 0 and seed negative, got %d and %lld", o->workers, (long long)o->seed);
-    if (hg_dataset_dtype(dataset) != HG_F32)
+    if (!o->on_device && hg_dataset_dtype(dataset) != HG_F32)
         return hg_error(HG_E_DTYPE, "loader: dataset %s gives uint8 images, batches are float32; give it a transform "
                         "such as hg_to_tensor()", dataset->type->name);
     return HG_OK;
+}
+
+static hg_status make_feed(hg_loader *l)
+{
+    const hg_loader_options *o = &l->options;
+    hg_feed_options f = {o->batch_size, o->drop_last, o->workers, o->prefetch_factor};
+    if (o->on_device) {
+        const hg_dataset *root = hg_dataset_root(l->dataset);
+        HG_TRY(hg_finish_new(root->transform, &root->raw, &l->finish));
+        f.transform = l->finish->head;
+        f.item_bytes = hg_item_bytes(&l->finish->packed);
+    }
+    l->feed = hg_feed_new(l->dataset, &f);
+    return l->feed ? HG_OK : hg_last_status();
 }
 
 hg_loader *hg_loader_new(hg_device *dev, const hg_dataset *dataset, const hg_loader_options *options)
@@ -90,8 +106,7 @@ hg_loader *hg_loader_new(hg_device *dev, const hg_dataset *dataset, const hg_loa
     l->dataset = dataset;
     l->options = o;
     l->state = (hg_loader_state){.length = length, .next_batch = -1};
-    l->feed = hg_feed_new(dataset, o.batch_size, o.drop_last, o.workers, o.prefetch_factor);
-    if (l->feed) return l;
+    if (make_feed(l) == HG_OK) return l;
     hg_loader_free(l);
     return NULL;
 }
@@ -108,6 +123,7 @@ void hg_loader_free(hg_loader *l)
     if (!l) return;
     release_batch(l);
     hg_feed_free(l->feed);
+    hg_finish_free(l->finish);
     free(l->order);
     hg_device_close(l->dev);
     free(l);
@@ -168,22 +184,23 @@ static void end(hg_loader *l)
     l->state.next_batch = -1;
 }
 
-/* A tensor that only the loader holds, whatever scope is open. */
-static hg_tensor *own_tensor(hg_loader *l, hg_dtype dtype, hg_shape shape, const void *data)
+static hg_tensor *inputs_of(hg_loader *l, const hg_host_batch *host)
 {
-    hg_scope *s = hg_scope_inner();
-    hg_tensor *t = hg_retain(hg_from_data(l->dev, dtype, shape, data));
-    hg_scope_end(s);
-    return t;
+    hg_item_spec item = l->finish ? l->finish->packed : l->dataset->item;
+    hg_shape shape = {.ndim = item.shape.ndim + 1, .size = {host->size}};
+    for (int i = 0; i < item.shape.ndim; i++) shape.size[i + 1] = item.shape.size[i];
+    hg_tensor *t = hg_from_data(l->dev, item.dtype, shape, host->inputs);
+    return l->finish ? hg_finish_run(l->finish, t) : t;
 }
 
+/* The tensors are only the loader's, whatever scope is open. */
 static hg_status to_device(hg_loader *l, const hg_host_batch *host)
 {
-    hg_shape item = hg_dataset_shape(l->dataset), shape = {.ndim = item.ndim + 1, .size = {host->size}};
-    for (int i = 0; i < item.ndim; i++) shape.size[i + 1] = item.size[i];
-    l->batch.inputs = own_tensor(l, HG_F32, shape, host->inputs);
-    l->batch.targets = own_tensor(l, HG_I64, HG_SHAPE(host->size), host->targets);
+    hg_scope *s = hg_scope_inner();
+    l->batch.inputs = hg_retain(inputs_of(l, host));
+    l->batch.targets = hg_retain(hg_from_data(l->dev, HG_I64, HG_SHAPE(host->size), host->targets));
     l->batch.size = host->size;
+    hg_scope_end(s);
     if (hg_ok(l->batch.inputs) && hg_ok(l->batch.targets)) return HG_OK;
     release_batch(l);
     return hg_last_status();
@@ -238,7 +255,8 @@ hg_status hg_loader_set_state(hg_loader *l, const hg_loader_state *s)
         return hg_error(HG_E_ARG, "loader: the state is of a dataset of %lld items, this one has %lld",
                         (long long)s->length, (long long)l->state.length);
     int64_t batches = hg_loader_length(l);
-    if (s->epoch < 0 || s->epoch > MAX_EPOCH || s->next_batch < -1 || s->next_batch > batches || (s->next_batch >= 0 && s->epoch == 0))
+    bool begun = s->next_batch >= 0;
+    if (s->epoch < begun || s->epoch > MAX_EPOCH || s->next_batch < -1 || s->next_batch > batches)
         return hg_error(HG_E_ARG, "loader: the state is at batch %lld of epoch %lld, but there are %lld batches",
                         (long long)s->next_batch, (long long)s->epoch, (long long)batches);
     end(l);

@@ -92,7 +92,7 @@ static void to_tensor_print(const hg_transform *t, hg_str *text)
 
 hg_transform *hg_to_tensor(void)
 {
-    static const hg_transform_type type = {to_tensor_shape, to_tensor_apply, to_tensor_print, NULL};
+    static const hg_transform_type type = {to_tensor_shape, to_tensor_apply, to_tensor_print, NULL, HG_STEP_TO_TENSOR};
     return hg_transform_alloc(&type, sizeof(hg_transform));
 }
 
@@ -160,7 +160,8 @@ static void normalize_destroy(hg_transform *t)
 
 hg_transform *hg_normalize(const double *mean, const double *std, int channels)
 {
-    static const hg_transform_type type = {normalize_shape, normalize_apply, normalize_print, normalize_destroy};
+    static const hg_transform_type type = {normalize_shape, normalize_apply, normalize_print, normalize_destroy,
+                                           HG_STEP_NORMALIZE};
     if (channels < 1 || channels > 1 << 20) {
         hg_error(HG_E_ARG, "normalize: mean and std for %d channels; at least one is needed", channels);
         return NULL;
@@ -251,9 +252,17 @@ static void compose_destroy(hg_transform *t)
     free(c->list);
 }
 
+bool hg_compose_steps(const hg_transform *t, hg_transform *const **list, int *count)
+{
+    if (t->type->step != HG_STEP_LIST) return false;
+    *list = ((const compose *)t)->list;
+    *count = ((const compose *)t)->count;
+    return true;
+}
+
 hg_transform *hg_compose(hg_transform **list, int count)
 {
-    static const hg_transform_type type = {compose_shape, compose_apply, compose_print, compose_destroy};
+    static const hg_transform_type type = {compose_shape, compose_apply, compose_print, compose_destroy, HG_STEP_LIST};
     bool whole = true;
     for (int i = 0; i < count; i++) whole = whole && list[i];
     if (count < 0) hg_error(HG_E_ARG, "compose: %d transforms", count);

@@ -20,6 +20,9 @@ typedef struct hg_item_spec {
 int64_t hg_item_elements(const hg_item_spec *item);
 size_t hg_item_bytes(const hg_item_spec *item);
 
+/* Steps that the loader can leave to the device (data/finish.h); HG_STEP_LIST are several, hg_compose_steps(). */
+typedef enum hg_step { HG_STEP_OTHER = 0, HG_STEP_LIST, HG_STEP_FLIP, HG_STEP_TO_TENSOR, HG_STEP_NORMALIZE } hg_step;
+
 typedef struct hg_transform_type {
     /* Turns the description of an input into that of the output, or says why it cannot. */
     hg_status (*shape)(const hg_transform *t, hg_item_spec *item);
@@ -28,6 +31,7 @@ typedef struct hg_transform_type {
     hg_status (*apply)(const hg_transform *t, const hg_item_spec *item, const void *in, void *out, hg_mt19937 *random);
     void (*print)(const hg_transform *t, hg_str *text);
     void (*destroy)(hg_transform *t);
+    hg_step step;
 } hg_transform_type;
 
 /* First member of every transform. */
@@ -41,5 +45,7 @@ struct hg_transform {
 void *hg_transform_alloc(const hg_transform_type *type, size_t size);
 /* One more reference; NULL is passed on. */
 hg_transform *hg_transform_retain(const hg_transform *t);
+/* Whether it is a composed one, and then its steps. */
+bool hg_compose_steps(const hg_transform *t, hg_transform *const **list, int *count);
 
 #endif

@@ -8,7 +8,7 @@
 static hg_feed *make(const hg_dataset *d, int64_t batch_size, bool drop_last, int workers, int prefetch)
 {
     hg_clear_error();
-    hg_feed *f = hg_feed_new(d, batch_size, drop_last, workers, prefetch);
+    hg_feed *f = hg_feed_new(d, &(hg_feed_options){batch_size, drop_last, workers, prefetch, NULL, 0});
     ck_assert_msg(f != NULL, "%s", hg_last_error());
     return f;
 }
@@ -22,9 +22,10 @@ static int64_t drain(hg_feed *f, const int64_t *order, int64_t position, double 
     while ((status = hg_feed_next(f, &b)) == HG_OK) {
         for (int64_t i = 0; i < b.size; i++, items++, position++) {
             int64_t index = order ? order[position] : position;
-            ck_assert(b.inputs[3 * i] == (float)index && b.inputs[3 * i + 1] == (float)(10 * index));
+            const float *item = (const float *)b.inputs + 3 * i;
+            ck_assert(item[0] == (float)index && item[1] == (float)(10 * index));
             ck_assert_int_eq(b.targets[i], 7 * index);
-            *sum += b.inputs[3 * i + 2] * (double)(position + 1);
+            *sum += item[2] * (double)(position + 1);
         }
     }
     ck_assert_int_eq(status, HG_END);
@@ -132,7 +133,7 @@ START_TEST(leaving_early_is_clean_at_every_point)
             ck_assert_int_eq(hg_feed_begin(f, NULL, 0, 0, NULL), HG_OK);
             for (int i = 0; i < (round * 7 + epoch) % 33; i++) {
                 ck_assert_int_eq(hg_feed_next(f, &b), HG_OK);
-                ck_assert(b.inputs[0] == (float)(2 * i));
+                ck_assert(*(const float *)b.inputs == (float)(2 * i));
             }
             if (epoch == 0) hg_feed_stop(f);
             if (round % 5 == 0 && epoch == 1) {     /* and a whole epoch after a broken one */
@@ -178,7 +179,7 @@ START_TEST(impossible_batches_are_refused)
 {
     hg_dataset *d = numbers(INT64_MAX / 16, -1);
     hg_clear_error();
-    ck_assert_ptr_null(hg_feed_new(d, INT64_MAX / 16, false, 0, 2));
+    ck_assert_ptr_null(hg_feed_new(d, &(hg_feed_options){INT64_MAX / 16, false, 0, 2, NULL, 0}));
     ck_assert_error(HG_E_MEMORY, "loader", "batch_size");
     hg_dataset_free(d);
 }

@@ -117,14 +117,11 @@ static unsigned crc_of(hg_tensor *t)
     return crc;
 }
 
-START_TEST(batches_are_torchvisions_in_torch_stream)
+static void check_batches(FILE *f, const hg_dataset *d, bool on_device)
 {
-    FILE *f = fopen(TEST_DATA "/image/folder.txt", "r");
-    ck_assert_ptr_nonnull(f);
-    hg_dataset *d = read_description(f);
     ck_assert_hg(hg_manual_seed(test_device(), 5, HG_RNG_TORCH));
     hg_loader *l = hg_loader_new(test_device(), d, &(hg_loader_options){.batch_size = 4, .shuffle = true,
-                                 .prefetch_factor = 2, .seed = -1, .torch_stream = true});
+                                 .prefetch_factor = 2, .seed = -1, .torch_stream = true, .on_device = on_device});
     ck_assert_msg(l != NULL, "%s", hg_last_error());
     int batches = 0;
     unsigned expected;
@@ -149,8 +146,19 @@ START_TEST(batches_are_torchvisions_in_torch_stream)
     ck_assert_int_eq(batches, 6);
     ck_assert_int_eq(fscanf(f, "%u", &expected), EOF);
     ck_assert(hg_loader_waited(l) > 0 && hg_loader_waited(l) < 60);
-    fclose(f);
     hg_loader_free(l);
+}
+
+START_TEST(batches_are_torchvisions_in_torch_stream)
+{
+    FILE *f = fopen(TEST_DATA "/image/folder.txt", "r");
+    ck_assert_ptr_nonnull(f);
+    hg_dataset *d = read_description(f);
+    long batches = ftell(f);
+    check_batches(f, d, false);
+    ck_assert_int_eq(fseek(f, batches, SEEK_SET), 0);
+    check_batches(f, d, true);
+    fclose(f);
     hg_dataset_free(d);
 }
 END_TEST
@@ -166,11 +174,12 @@ static void some_images(void)
 }
 
 /* CRCs of the batches of two epochs; returns how many. */
-static int epochs(const hg_dataset *d, int workers, unsigned *crcs)
+static int epochs(const hg_dataset *d, int workers, bool on_device, unsigned *crcs)
 {
+    hg_clear_error();
     hg_loader *l = hg_loader_new(test_device(), d, &(hg_loader_options){.batch_size = 3, .shuffle = true,
-                                 .workers = workers, .prefetch_factor = 2, .seed = 4});
-    ck_assert_ptr_nonnull(l);
+                                 .workers = workers, .prefetch_factor = 2, .seed = 4, .on_device = on_device});
+    ck_assert_msg(l != NULL, "%s", hg_last_error());
     int n = 0;
     for (int epoch = 0; epoch < 2; epoch++) {
         hg_batch b;
@@ -188,15 +197,66 @@ START_TEST(augmented_batches_are_the_same_for_any_workers)
     put_image("b/broken.jpg", "jpeg_420.jpg", 500);
     hg_dataset *d = open_root(augment(), &(hg_image_folder_options){.on_bad_image = HG_BAD_IMAGE_SKIP});
     unsigned first[20], again[20];
-    int n = epochs(d, 0, first);
+    int n = epochs(d, 0, false, first);
     ck_assert_int_eq(n, 14);
     for (int workers = 1; workers <= 8; workers += 7) {
-        ck_assert_int_eq(epochs(d, workers, again), n);
+        ck_assert_int_eq(epochs(d, workers, workers == 8, again), n);
         ck_assert_mem_eq(first, again, sizeof *first * (size_t)n);
     }
     for (int i = 0; i < 7; i++)     /* another epoch, another part of each image */
         for (int k = 7; k < 14; k++) ck_assert_uint_ne(first[i], first[k]);
     ck_assert_int_eq(hg_image_folder_skipped(d), 6);
+    hg_dataset_free(d);
+}
+END_TEST
+
+/* On the device and here, from the loader: the same bits. Frees the transform. */
+static void same_on_device(hg_transform *t)
+{
+    unsigned here[20], there[20];
+    hg_dataset *d = open_root(t, NULL);
+    ck_assert_msg(d != NULL, "%s", hg_last_error());
+    int n = epochs(d, 0, false, here);
+    for (int workers = 0; workers < 3; workers += 2) {
+        ck_assert_int_eq(epochs(d, workers, true, there), n);
+        ck_assert_mem_eq(here, there, sizeof *here * (size_t)n);
+    }
+    hg_dataset_free(d);
+}
+
+START_TEST(a_device_can_do_the_end_of_the_transform)
+{
+    static const double mean[] = {0.485, 0.456, 0.406}, std[] = {0.229, 0.224, 0.225}, half[] = {0.5};
+    some_images();
+    same_on_device(hg_compose((hg_transform *[]){hg_resize_to(9, 7), hg_to_tensor()}, 2));
+    hg_transform *drawn[] = {hg_random_crop(11, 5, 3), hg_random_horizontal_flip(0.5)};
+    same_on_device(hg_compose((hg_transform *[]){hg_compose(drawn, 2), hg_compose(NULL, 0), hg_to_tensor(),
+                   hg_normalize(mean, std, 3)}, 4));
+    same_on_device(hg_compose((hg_transform *[]){hg_resize_to(8, 6), hg_random_horizontal_flip(0.7), hg_grayscale(1),
+                   hg_to_tensor(), hg_normalize(half, half, 1), hg_normalize(half, half, 1)}, 6));
+}
+END_TEST
+
+static void no_end(hg_transform *t, const char *words)
+{
+    hg_dataset *d = open_root(t, NULL);
+    ck_assert_ptr_nonnull(d);
+    ck_assert_ptr_null(hg_loader_new(test_device(), d, &(hg_loader_options){.batch_size = 1, .prefetch_factor = 2,
+                                     .on_device = true}));
+    ck_assert_error(HG_E_ARG, words);
+    hg_dataset_free(d);
+}
+
+START_TEST(other_ends_are_refused)
+{
+    put_image("a/1.png", "png_RGB.png", 0);
+    no_end(hg_center_crop(5, 5), "on_device needs a transform that ends with hg_to_tensor()");
+    no_end(hg_compose((hg_transform *[]){hg_center_crop(5, 5), hg_to_tensor(), hg_to_tensor()}, 3),
+           "needs images of uint8");
+    hg_dataset *d = numbers(5, -1);
+    ck_assert_ptr_null(hg_loader_new(test_device(), d, &(hg_loader_options){.batch_size = 1, .prefetch_factor = 2,
+                                     .on_device = true}));
+    ck_assert_error(HG_E_ARG, "on_device needs a transform");
     hg_dataset_free(d);
 }
 END_TEST
@@ -255,6 +315,86 @@ START_TEST(bad_images_stop_or_are_left_out_and_named)
 }
 END_TEST
 
+/* A PNG file of a header alone, which claims 100,000 x 100,000. */
+static void put_huge(const char *name)
+{
+    uint8_t file[45] = "\211PNG\r\n\032\n\0\0\0\015IHDR\0\1\206\240\0\1\206\240\10\2";
+    uint32_t crc = (uint32_t)crc32(0, file + 12, 17);
+    for (int i = 0; i < 4; i++) file[29 + i] = (uint8_t)(crc >> (24 - 8 * i));
+    memcpy(file + 33, "\0\0\0\0IDAT\065\257\006\036", 12);
+    put(name, file, sizeof file);
+}
+
+static void put_locked(const char *name)
+{
+    char path[128];
+    put_image(name, "png_RGB.png", 0);
+    snprintf(path, sizeof path, "%s/%s", root, name);
+    ck_assert_int_eq(chmod(path, 0), 0);
+}
+
+/* Puts one bad image between two good ones; returns its name. */
+static const char *put_bad(int kind)
+{
+    put_image("a/1.png", "png_RGB.png", 0);
+    put_image("a/3.jpg", "jpeg_cmyk.jpg", 0);
+    switch (kind) {
+    case 0: put("a/2.jpg", "", 0); return "a/2.jpg is empty";
+    case 1: put_image("a/2.jpg", "jpeg_420.jpg", 300); return "a/2.jpg: the file is truncated";
+    case 2: put_huge("a/2.png"); return "a/2.png: the image is 100000 x 100000: a side is more than 65535";
+    case 3: put("a/2.png", "hello", 5); return "a/2.png is no image";
+    case 4: put("a/2.webp", "RIFF....WEBP", 12); return "a/2.webp is a file of format RIFF";
+    case 5: put_locked("a/2.png"); return "a/2.png: Permission denied";
+    default: return NULL;
+    }
+}
+
+/* The superuser may read everything; so that it need not, the rest is done as another. */
+static bool become_nobody(void)
+{
+    if (geteuid()) return false;
+    ck_assert_int_eq(chmod(root, 0755) | seteuid(65534), 0);
+    return true;
+}
+
+START_TEST(each_kind_of_bad_image_stops_or_is_left_out)
+{
+    const char *words;
+    for (int kind = 0; (words = put_bad(kind)); kind++) {
+        bool super = become_nobody();
+        for (int run = 0; run < 4; run++) {
+            bool skip = run % 2;
+            hg_dataset *d = open_root(augment(), &(hg_image_folder_options){.on_bad_image = (hg_bad_image)skip});
+            hg_loader *l = hg_loader_new(test_device(), d, &(hg_loader_options){.batch_size = 3, .workers = run / 2,
+                                         .prefetch_factor = 2, .seed = 0});
+            hg_batch b;
+            hg_status status = hg_loader_next(l, &b);
+            if (skip) ck_assert(status == HG_OK && b.size == 2 && hg_image_folder_skipped(d) == 1);
+            else ck_assert_error(kind == 5 ? HG_E_IO : HG_E_FORMAT, "item 1: ", words);
+            hg_loader_free(l);
+            hg_dataset_free(d);
+        }
+        if (super) ck_assert_int_eq(seteuid(0), 0);
+        remove_root();
+        make_root();
+    }
+}
+END_TEST
+
+START_TEST(a_folder_of_bad_images_alone_makes_no_batch)
+{
+    put("a/1.jpg", "", 0);
+    put("a/2.jpg", "", 0);
+    hg_dataset *d = open_root(augment(), &(hg_image_folder_options){.on_bad_image = HG_BAD_IMAGE_SKIP});
+    hg_loader *l = hg_loader_new(test_device(), d, &(hg_loader_options){.batch_size = 1, .prefetch_factor = 2});
+    hg_batch b;
+    ck_assert_int_eq(hg_loader_next(l, &b), HG_END);
+    ck_assert_int_eq(hg_image_folder_skipped(d), 2);
+    hg_loader_free(l);
+    hg_dataset_free(d);
+}
+END_TEST
+
 static void refuse(hg_transform *t, hg_status code, const char *words)
 {
     ck_assert_ptr_null(open_root(t, NULL));
@@ -287,8 +427,7 @@ START_TEST(an_unreadable_folder_is_named)
     put_image("a/locked/2.png", "png_RGB.png", 0);
     snprintf(path, sizeof path, "%s/a/locked", root);
     ck_assert_int_eq(chmod(path, 0), 0);
-    bool super = geteuid() == 0;
-    if (super) ck_assert_int_eq(chmod(root, 0755) | seteuid(65534), 0);     /* the superuser may read everything */
+    bool super = become_nobody();
     hg_dataset *d = open_root(augment(), NULL);
     if (super) ck_assert_int_eq(seteuid(0), 0);
     ck_assert_int_eq(chmod(path, 0700), 0);
@@ -391,7 +530,11 @@ Suite *folder_suite(void)
     tcase_add_checked_fixture(tests, make_root, remove_root);
     tcase_add_test(tests, batches_are_torchvisions_in_torch_stream);
     tcase_add_test(tests, augmented_batches_are_the_same_for_any_workers);
+    tcase_add_test(tests, a_device_can_do_the_end_of_the_transform);
+    tcase_add_test(tests, other_ends_are_refused);
     tcase_add_test(tests, bad_images_stop_or_are_left_out_and_named);
+    tcase_add_test(tests, each_kind_of_bad_image_stops_or_is_left_out);
+    tcase_add_test(tests, a_folder_of_bad_images_alone_makes_no_batch);
     tcase_add_test(tests, folders_that_are_no_data_set);
     tcase_add_test(tests, an_unreadable_folder_is_named);
     tcase_add_test(tests, a_transform_must_make_one_size);

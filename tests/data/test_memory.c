@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "data/fashion_mnist.h"
 #include "data/feed.h"
+#include "data/finish.h"
 #include "hapgop/image.h"
 
 static long left = -1;          /* allocations until one fails; negative: none does */
@@ -43,6 +45,7 @@ int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*run)(vo
 }
 
 static char folder[] = "/tmp/hapgop-memory-XXXXXX", images[64], labels[64], picture[64];
+static char classes[64], pixmaps[3][80];
 
 static void write_file(const char *path, const void *bytes, size_t n)
 {
@@ -74,7 +77,7 @@ static hg_status print_transform(void)
 
 static hg_status fetch(hg_dataset *d)
 {
-    hg_feed *f = hg_feed_new(d, 2, false, 0, 2);
+    hg_feed *f = hg_feed_new(d, &(hg_feed_options){2, false, 0, 2, NULL, 0});
     if (!f) return hg_last_status();
     hg_host_batch b;
     hg_status status = hg_feed_begin(f, NULL, 0, 0, NULL);
@@ -96,10 +99,40 @@ static hg_status load_and_fetch(void)
     return status;
 }
 
+/* The loader's device is to do the end of the transform. */
+static hg_status split(void)
+{
+    hg_transform *t = hg_compose((hg_transform *[]){hg_random_horizontal_flip(0.5), make_transform()}, 2);
+    hg_finish *f;
+    hg_status status = t ? hg_finish_new(t, &(hg_item_spec){HG_U8, HG_SHAPE(2, 2)}, &f) : hg_last_status();
+    if (status == HG_OK) hg_finish_free(f);
+    hg_transform_free(t);
+    return status;
+}
+
 static hg_status search_in_root(void)
 {
     hg_dataset *d = hg_fashion_mnist(folder, true, NULL);
     hg_status status = d ? HG_OK : hg_last_status();
+    hg_dataset_free(d);
+    return status;
+}
+
+/* Every transform of images, on a selection of a folder that may leave pictures out. */
+static hg_status read_folder(void)
+{
+    hg_transform *t = hg_compose((hg_transform *[]){hg_resize(6), hg_resize_to(8, 8), hg_center_crop(7, 7),
+                                 hg_random_crop(6, 6, 1), hg_random_resized_crop(5, 5, NULL),
+                                 hg_random_horizontal_flip(0.5), hg_cv_resize(4, 4), hg_bgr(), hg_grayscale(1),
+                                 hg_to_tensor()}, 10);
+    if (!t) return hg_last_status();
+    char *text = hg_transform_to_text(t);
+    hg_dataset *d = hg_image_folder(classes, t, &(hg_image_folder_options){.on_bad_image = HG_BAD_IMAGE_SKIP});
+    hg_transform_free(t);
+    hg_dataset *s = d ? hg_select_classes(d, (int64_t[]){1, 0}, 2, 0) : NULL;
+    hg_status status = text && s ? fetch(s) : hg_last_status();
+    free(text);
+    hg_dataset_free(s);
     hg_dataset_free(d);
     return status;
 }
@@ -137,6 +170,29 @@ static void run_out(hg_status (*run)(void), long least)
     }
 }
 
+/* Three pixmaps in two classes. */
+static void make_classes(void)
+{
+    snprintf(classes, sizeof classes, "%s/classes", folder);
+    ck_assert_int_eq(mkdir(classes, 0700), 0);
+    for (int i = 0; i < 3; i++) {
+        snprintf(pixmaps[i], sizeof pixmaps[i], "%s/%c", classes, "aab"[i]);
+        if (i != 1) ck_assert_int_eq(mkdir(pixmaps[i], 0700), 0);
+        snprintf(pixmaps[i], sizeof pixmaps[i], "%s/%c/%d.ppm", classes, "aab"[i], i);
+        write_file(pixmaps[i], "P6 2 1 255\n123456", 17);
+    }
+}
+
+static void remove_classes(void)
+{
+    for (int i = 0; i < 3; i++) {
+        unlink(pixmaps[i]);
+        *strrchr(pixmaps[i], '/') = 0;
+        if (i) ck_assert_int_eq(rmdir(pixmaps[i]), 0);
+    }
+    ck_assert_int_eq(rmdir(classes), 0);
+}
+
 START_TEST(memory_runs_out_everywhere)
 {
     static const uint8_t image_bytes[16 + 3] = {0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 1, 7, 8, 9};
@@ -149,8 +205,12 @@ START_TEST(memory_runs_out_everywhere)
     write_file(labels, label_bytes, sizeof label_bytes);
     run_out(print_transform, 8);
     run_out(load_and_fetch, 20);
+    run_out(split, 16);
     run_out(search_in_root, 6);
     run_out(draw_write_and_read, 3);
+    make_classes();
+    run_out(read_folder, 60);
+    remove_classes();
     unlink(images);
     unlink(labels);
     unlink(picture);
@@ -173,7 +233,7 @@ START_TEST(threads_that_cannot_be_started_are_an_error)
     ck_assert_ptr_nonnull(d);
     for (int good = 0; good < 3; good++) {
         char words[80];
-        hg_feed *f = hg_feed_new(d, 1, false, 3, 2);
+        hg_feed *f = hg_feed_new(d, &(hg_feed_options){1, false, 3, 2, NULL, 0});
         ck_assert_ptr_nonnull(f);
         threads_left = good;
         hg_clear_error();

@@ -1,7 +1,8 @@
-/* Copies, views, casts, joining, random numbers. */
+/* Copies, views, casts, joining, random numbers, batches of images. */
 #include <math.h>
 #include <stdlib.h>
 
+#include "data/finish.h"
 #include "smoke.h"
 
 START_TEST(fills_and_ranges)
@@ -91,7 +92,25 @@ START_TEST(random_numbers)
 }
 END_TEST
 
+/* Two packed images of 1 x 3 pixels in two channels, the second one to be flipped. */
+START_TEST(batches_of_images)
+{
+    hg_finish *f;
+    hg_transform *t = hg_compose((hg_transform *[]){hg_random_horizontal_flip(0.5), hg_to_tensor(),
+                                 hg_normalize((double[]){0, 1}, (double[]){1, 2}, 2)}, 3);
+    ck_assert_hg(hg_finish_new(t, &(hg_item_spec){HG_U8, HG_SHAPE(1, 3, 2)}, &f));
+    hg_scope *s = hg_scope_begin(test_device());
+    hg_tensor *packed = test_tensor(HG_U8, HG_SHAPE(2, 7), (double[]){0, 255, 51, 0, 255, 255, 0,
+                                                                      0, 255, 51, 0, 255, 255, 1});
+    test_equal(hg_finish_run(f, packed), HG_SHAPE(2, 2, 1, 3),
+               ((double[]){0, 0.2f, 1, 0, -0.5, 0, 1, 0.2f, 0, 0, -0.5, 0}));
+    hg_scope_end(s);
+    hg_finish_free(f);
+    hg_transform_free(t);
+}
+END_TEST
+
 Suite *tensors_suite(void)
 {
-    return TEST_SUITE("tensors", fills_and_ranges, copies_of_views, casts, joining, random_numbers);
+    return TEST_SUITE("tensors", fills_and_ranges, copies_of_views, casts, joining, random_numbers, batches_of_images);
 }

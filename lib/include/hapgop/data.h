@@ -124,10 +124,9 @@ typedef struct hg_dataset_type {
 } hg_dataset_type;
 
 /* `self` is handed over: it is destroyed with the dataset, and at once if this fails. `dtype` and `shape` are those of
- * the items that get gives, HG_U8 or HG_F32 with 1 to 7 dimensions of at least 1, or
- * HG_U8 and HG_SHAPE(-1, -1, channels) with get_image; `transform` (NULL: none) is applied
- * to them. `type` must outlive the dataset. NULL on failure: HG_E_ARG, HG_E_DTYPE, HG_E_SHAPE (also of the
- * transform), HG_E_MEMORY. */
+ * the items that get gives, HG_U8 or HG_F32 with 1 to 7 dimensions of at least 1, or HG_U8 and
+ * HG_SHAPE(-1, -1, channels) with get_image; `transform` (NULL: none) is applied to them. `type` must outlive the
+ * dataset. NULL on failure: HG_E_ARG, HG_E_DTYPE, HG_E_SHAPE (also of the transform), HG_E_MEMORY. */
 HG_API hg_dataset *hg_dataset_new(const hg_dataset_type *type, void *self, int64_t length, hg_dtype dtype,
                                   hg_shape shape, const hg_transform *transform);
 HG_API void hg_dataset_free(hg_dataset *d);     /* NULL is allowed */
@@ -161,10 +160,10 @@ typedef struct hg_image_folder_options {
 } hg_image_folder_options;
 #define HG_IMAGE_FOLDER_DEFAULTS ((hg_image_folder_options){HG_BAD_IMAGE_STOP, false})
 
-/* torchvision.datasets.ImageFolder: u8 RGB images (hg_image_read) of any size, labelled by the folder in `root` that
- * they are in, at any depth. Classes are these folders sorted by code point, hidden ones too; items are sorted by
- * class, folder and name. Files count by their ending: .jpg .jpeg .png .ppm .bmp .pgm .tif .tiff .webp in any case; of
- * these BMP, TIFF and WebP cannot be read. Links are followed.
+/* torchvision.datasets.ImageFolder: u8 RGB images (PNG, JPEG, PPM and PGM files, as hg_image_read reads them) of any
+ * size, labelled by the folder in `root` that they are in, at any depth. Classes are these folders sorted by code
+ * point, hidden ones too; items are sorted by class, folder and name. Files count by their ending: .jpg .jpeg .png .ppm
+ * .bmp .pgm .tif .tiff .webp in any case; of these BMP, TIFF and WebP cannot be read. Links are followed.
  * The transform must make one size of them and, for the loader, f32:
  *
  *   hg_transform *t = hg_compose((hg_transform *[]){hg_resize_to(256, 256), hg_random_resized_crop(224, 224, NULL),
@@ -206,14 +205,17 @@ typedef struct hg_loader_options {
     bool torch_stream;          /* random transforms draw from the device's generator, item after item: PyTorch's own
                                    augmentation for num_workers=0. Needs hg_manual_seed(dev, s, HG_RNG_TORCH), workers 0
                                    and a negative seed */
+    bool on_device;             /* images go to the device as bytes, which does the end of the dataset's transform:
+                                   hg_random_horizontal_flip() (if it comes last before the next), hg_to_tensor(),
+                                   hg_normalize() (if it is there). The same values; HG_E_ARG for another end */
 } hg_loader_options;
 #define HG_LOADER_DEFAULTS                                                                                            \
     (hg_loader_options){.batch_size = 1, .shuffle = false, .drop_last = false, .workers = 0, .prefetch_factor = 2,    \
-                        .seed = -1, .torch_stream = false}
+                        .seed = -1, .torch_stream = false, .on_device = false}
 
 /* `inputs` f32 (size, item's shape...), `targets` i64 (size); items that the dataset left out are not among them. The
- * loader owns both tensors, they are in no scope; they
- * go at the next hg_loader_next, _reset or _free. hg_retain() what is to stay longer. */
+ * loader owns both tensors, they are in no scope; they go at the next hg_loader_next, _reset or _free. hg_retain() what
+ * is to stay longer. */
 typedef struct hg_batch {
     hg_tensor *inputs, *targets;
     int64_t size;
