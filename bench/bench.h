@@ -11,6 +11,7 @@ int compare_main(int argc, char **argv);
 int conv_main(int argc, char **argv);
 int device_main(int argc, char **argv);
 int gemm_main(int argc, char **argv);
+int images_main(int argc, char **argv);
 int model_main(int argc, char **argv);
 
 #define BENCH_PROGRAM "hapgop-bench"

@@ -13,6 +13,7 @@ static const struct part {
     {"conv", "convolutions by every algorithm, in every direction", conv_main},
     {"device", "what the devices can do at most", device_main},
     {"gemm", "matrix products", gemm_main},
+    {"images", "reading folders of images, alone and in a training", images_main},
     {"model", "whole networks: answers and training steps", model_main},
 };
 enum { PARTS = sizeof parts / sizeof *parts };

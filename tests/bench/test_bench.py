@@ -218,14 +218,14 @@ class CommandLine(Case):
         self.assertIn('conv', run('help').stdout)
         self.assertEqual(run('--help').stdout, run('-h').stdout)
         self.assertRegex(run('--version').stdout, r'^hapgop-bench \d+\.\d+\.\d+\n$')
-        for part in 'compare', 'conv', 'device', 'gemm', 'model':
+        for part in 'compare', 'conv', 'device', 'gemm', 'images', 'model':
             self.assertEqual(run('help', part).stdout, run(part, '--help').stdout)
             self.assertIn(f'usage: hapgop-bench {part}', run('help', part).stdout)
 
     def test_unknown_things(self):
         self.assertSays(run(code=2), 'a part is missing')
         self.assertSays(run('fly', code=2), 'unknown part fly', 'conv, device, gemm')
-        for part in 'conv', 'device', 'gemm', 'model', 'compare':
+        for part in 'conv', 'device', 'gemm', 'images', 'model', 'compare':
             self.assertSays(run(part, '--fast', code=2), 'unknown option --fast', f'help {part}')
         for part in 'conv', 'device', 'gemm':
             self.assertSays(run(part, 'x', code=2), 'unknown argument x')
@@ -370,6 +370,25 @@ class Others(Case):
         self.assertSays(run('model', 'lenet6', code=2), 'lenet6', 'resnet18')
         self.assertSays(run('model', code=2), 'a network is missing')
         self.assertSays(run('model', 'fashion-dnn', 'lenet5', code=2), 'lenet5')
+
+    def test_images_are_loaded_alone_and_in_a_training(self):
+        for name in 'a', 'b':
+            (folder / 'images' / name).mkdir(parents=True)
+            for i in range(3):
+                (folder / 'images' / name / f'{i}.ppm').write_bytes(b'P6 5 4 255\n' + bytes(range(60)))
+        for more in ['--workers', 0], ['--workers', 2, '--on-device']:
+            done = run('images', folder / 'images', '--batch', 2, '--size', 34, '--train', 'xai', *more, *QUICK, '--json',
+                       folder / 'i.json')
+            self.assertRegex(done.stdout, r'^loading +[\d.]+ images a second.*\nxai +[\d.]+ images a second')
+            report = read(folder / 'i.json')
+            for row in report['loading'], report['training']['figures']:
+                self.assertGreater(row['images_per_second'], 0)
+                self.assertTrue(0 <= row['wait_share'] <= 1)
+
+    def test_images_that_are_none(self):
+        self.assertSays(run('images', code=2), 'a folder is missing')
+        self.assertSays(run('images', folder, '--train', 'lenet6', code=2), 'lenet6')
+        self.assertSays(run('images', folder / 'nothing', code=1), 'cannot read folder')
 
 
 unittest.main(verbosity=2)
