@@ -10,6 +10,7 @@ typedef struct batch_norm_state {
     int64_t count;              /* what num_batches_tracked is, while version and faults stand */
     unsigned version, faults;   /* of the tensor's storage; of the device, for then steps were left out */
     bool known;
+    bool frozen;                /* the running statistics serve in training too */
 } batch_norm_state;
 
 static const hg_module_class batch_norm1d_class, batch_norm2d_class;
@@ -67,9 +68,9 @@ static hg_tensor *normalise(hg_module *m, hg_tensor *x, const void *user)
     hg_tensor *tracked = hg_own_tensor(m, "num_batches_tracked");
     double momentum = 0;
     if (check_rank(m, x) != HG_OK) return hg_failed();
-    bool updates = m->training && tracked;
+    bool training = !mean || (m->training && !s->frozen);
+    bool updates = training && tracked;
     if (updates && find_momentum(s, tracked, &momentum) != HG_OK) return hg_failed();
-    bool training = m->training || !mean;
     hg_tensor *weight = hg_own_tensor(m, "weight"), *bias = hg_own_tensor(m, "bias"), *y;
     if (f->relu)
         y = hg_batch_norm_relu(x, mean, var, weight, bias, training, momentum, s->options.eps, f->pool);
@@ -107,6 +108,28 @@ static const hg_module_class batch_norm2d_class = {.name = "BatchNorm2d",
 bool hg_is_batch_norm2d(const hg_module *m)
 {
     return m->cls == &batch_norm2d_class;
+}
+
+typedef struct freezing {
+    const char *pattern;
+    bool frozen;
+    int count;
+} freezing;
+
+static bool freeze_one(const char *name, hg_module *m, void *user)
+{
+    freezing *f = user;
+    if ((m->cls != &batch_norm1d_class && m->cls != &batch_norm2d_class) || !hg_name_matches(f->pattern, name)) return true;
+    ((batch_norm_state *)m->state)->frozen = f->frozen;
+    f->count++;
+    return true;
+}
+
+int hg_freeze_batch_norm(hg_module *m, const char *pattern, bool frozen)
+{
+    freezing f = {pattern, frozen, 0};
+    hg_each_module(m, freeze_one, &f);
+    return f.count;
 }
 
 double hg_batch_norm_eps(const hg_module *m)

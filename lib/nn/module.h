@@ -62,6 +62,9 @@ static inline bool hg_has_hook(const hg_module *m)
 typedef hg_tensor *(*hg_forward_by_fn)(hg_module *m, hg_tensor *x, const void *user);
 hg_tensor *hg_forward_by(hg_module *m, hg_tensor *x, hg_forward_by_fn fn, const void *user);
 
+/* Whether the name matches one of the shell patterns, which commas separate ("conv1.*,bn1.*"). NULL matches all. */
+bool hg_name_matches(const char *patterns, const char *name);
+
 /* Every entry of a state dict, shared tensors under each of their names: as PyTorch's state_dict() has them.
  * HG_E_MEMORY if a name cannot be built. */
 hg_status hg_each_entry(hg_module *m, hg_tensor_visitor visit, void *user);

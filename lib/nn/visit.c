@@ -1,5 +1,6 @@
 /* Finding and visiting what a module tree holds, under dotted names. */
 #include <fnmatch.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -220,18 +221,30 @@ int64_t hg_count_parameters(hg_module *m, bool only_trainable)
     return c.count;
 }
 
+bool hg_name_matches(const char *patterns, const char *name)
+{
+    if (!patterns) return true;
+    for (const char *p = patterns, *end; p; p = end ? end + 1 : NULL) {
+        char one[512];
+        end = strchr(p, ',');
+        int length = end ? (int)(end - p) : (int)strlen(p);
+        if (snprintf(one, sizeof one, "%.*s", length, p) < (int)sizeof one && !fnmatch(one, name, 0)) return true;
+    }
+    return false;
+}
+
 static bool set_one(const char *name, hg_tensor *t, bool is_buffer, void *user)
 {
     (void)is_buffer;
     tally *c = user;
-    if (fnmatch(c->pattern, name, 0)) return true;
+    if (!hg_name_matches(c->pattern, name)) return true;
     c->count += hg_set_requires_grad(t, c->requires_grad) == HG_OK;
     return true;
 }
 
 int hg_module_requires_grad(hg_module *m, const char *pattern, bool requires_grad)
 {
-    tally c = {.pattern = pattern ? pattern : "*", .requires_grad = requires_grad};
+    tally c = {.pattern = pattern, .requires_grad = requires_grad};
     hg_each_parameter(m, set_one, &c);
     return (int)c.count;
 }

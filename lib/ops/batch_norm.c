@@ -97,10 +97,11 @@ static hg_status bn_backward(hg_node *n, hg_tensor *dy, hg_tensor **grads)
     const bn_context *c = hg_node_context(n);
     bn_back b = {.x = hg_node_saved(n, 0), .weight = hg_node_saved(n, 1), .stats = hg_node_saved(n, 2)};
     if (c->relu) b.y = hg_node_saved(n, 3);
+    b.dy = hg_raw_contiguous(dy);
+    if (!b.x) b.x = b.dy;       /* which is not read then, and has its shape */
     if (!hg_ok(b.x) || !hg_ok(b.stats) || (b.weight && !hg_ok(b.weight)) || (b.y && !hg_ok(b.y))) return hg_last_status();
     b.z = size_of(b.x);
     bool sums = c->train || hg_node_wants(n, 1) || hg_node_wants(n, 2);
-    b.dy = hg_raw_contiguous(dy);
     if (hg_node_wants(n, 0)) b.dx = hg_new_tensor(b.x->dev, b.x->dtype, b.x->ndim, b.x->size);
     b.dweight = hg_new_tensor(b.x->dev, b.x->dtype, 1, &b.z.c);
     b.dbias = hg_new_tensor(b.x->dev, b.x->dtype, 1, &b.z.c);
@@ -206,8 +207,9 @@ hg_tensor *hg_bn_apply(hg_bn *b, bool relu)
     if (!hg_ok(y) || hg_bn_prepare(b) != HG_OK || forward(b, relu, y) != HG_OK) return hg_scope_return(s, hg_failed());
     hg_bn_updated(b);
     bn_context c = {b->train, relu};
+    bool sums = b->train || (weight && hg_requires_grad(weight)) || (bias && hg_requires_grad(bias));
     y = hg_record(y, relu ? &bn_relu_op : &bn_op, HG_LIST(input, weight, bias),
-                  HG_LIST(b->x, b->weight, b->stats, relu ? y : NULL), &c, sizeof c);
+                  HG_LIST(sums ? b->x : NULL, b->weight, b->stats, relu ? y : NULL), &c, sizeof c);
     return hg_scope_return(s, y);
 }
 

@@ -1,20 +1,21 @@
 /* Adam (Kingma and Ba 2015), with AMSGrad, and AdamW (Loshchilov and Hutter 2019): kernels/adam.cl has the formula. */
 #include <math.h>
+#include <stddef.h>
 
 #include "cl/fault.h"
 #include "optim/optim.h"
 
 enum { EXP_AVG, EXP_AVG_SQ, MAX_EXP_AVG_SQ };
 
-static bool has_state(const hg_optimizer *opt, int state)
+static bool has_state(const hg_optimizer_options *o, int state)
 {
-    return state != MAX_EXP_AVG_SQ || opt->adam.amsgrad;
+    return state != MAX_EXP_AVG_SQ || o->adam.amsgrad;
 }
 
 /* Bias corrections in double, as Python has them. */
 static hg_status update(const hg_optimizer *opt, const hg_optim_batch *b)
 {
-    const hg_adam_options *o = &opt->adam;
+    const hg_adam_options *o = &opt->groups[b->group].o.adam;
     hg_device *dev = b->param[0]->dev;
     bool decoupled = opt->cls == &hg_adamw_class;
     double step = o->lr / (1 - pow(o->beta1, (double)b->step)), rise = 1 / sqrt(1 - pow(o->beta2, (double)b->step));
@@ -34,10 +35,13 @@ static hg_status update(const hg_optimizer *opt, const hg_optim_batch *b)
                      hg_range_elements(dev, b->numel), args, n);
 }
 
-const hg_optimizer_class hg_adam_class = {
-    .name = "Adam", .states = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"}, .has_state = has_state, .update = update};
-const hg_optimizer_class hg_adamw_class = {
-    .name = "AdamW", .states = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"}, .has_state = has_state, .update = update};
+#define CLASS(text)                                                                                                    \
+    {                                                                                                                  \
+        .name = text, .states = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"}, .has_state = has_state, .update = update, \
+        .lr = offsetof(hg_adam_options, lr), .weight_decay = offsetof(hg_adam_options, weight_decay),                  \
+        .momentum = offsetof(hg_adam_options, beta1)                                                                   \
+    }
+const hg_optimizer_class hg_adam_class = CLASS("Adam"), hg_adamw_class = CLASS("AdamW");
 
 hg_status hg_check_adam_options(const hg_adam_options *o)
 {
@@ -54,9 +58,7 @@ hg_status hg_check_adam_options(const hg_adam_options *o)
 static hg_optimizer *make(hg_module *m, const hg_optimizer_class *cls, const hg_adam_options *o)
 {
     if (hg_check_adam_options(o) != HG_OK) return NULL;
-    hg_optimizer *opt = hg_optimizer_new(m, cls);
-    if (opt) opt->adam = *o;
-    return opt;
+    return hg_optimizer_new(m, cls, (hg_optimizer_options){.adam = *o});
 }
 
 hg_optimizer *hg_adam(hg_module *m, const hg_adam_options *o)

@@ -13,33 +13,38 @@ typedef struct collecting {
 
 static bool collect(const char *name, hg_tensor *t, bool is_buffer, void *user)
 {
-    (void)name;
     (void)is_buffer;
     collecting *c = user;
     hg_optimizer *opt = c->opt;
     if (!hg_requires_grad(t)) return true;
     hg_optimized *grown = hg_grow(opt->params, (size_t)opt->count, 1, &opt->capacity, sizeof *grown);
-    if (!grown) {
+    if (grown) opt->params = grown;
+    char *copy = strdup(name);
+    if (!grown || !copy) {
+        free(copy);
         c->status = hg_error(HG_E_MEMORY, "%s: out of host memory", opt->cls->name);
         return false;
     }
-    opt->params = grown;
-    grown[opt->count++] = (hg_optimized){.param = hg_retain(t)};
+    grown[opt->count++] = (hg_optimized){.param = hg_retain(t), .name = copy};
     return true;
 }
 
-hg_optimizer *hg_optimizer_new(hg_module *m, const hg_optimizer_class *cls)
+hg_optimizer *hg_optimizer_new(hg_module *m, const hg_optimizer_class *cls, hg_optimizer_options o)
 {
     if (!m) {
         hg_error(HG_E_ARG, "%s: the module is NULL", cls->name);
         return NULL;
     }
     hg_optimizer *opt = calloc(1, sizeof *opt);
-    if (!opt) {
+    hg_optimizer_group *group = calloc(1, sizeof *group);
+    if (!opt || !group) {
         hg_error(HG_E_MEMORY, "%s: out of host memory", cls->name);
+        free(opt);
+        free(group);
         return NULL;
     }
-    opt->cls = cls;
+    group->o = o;
+    *opt = (hg_optimizer){.cls = cls, .groups = group, .group_count = 1};
     collecting c = {opt, HG_OK};
     hg_each_parameter(m, collect, &c);
     if (c.status == HG_OK && !opt->count)
@@ -56,9 +61,11 @@ void hg_optimizer_free(hg_optimizer *opt)
     if (!opt) return;
     for (int i = 0; i < opt->count; i++) {
         hg_release(opt->params[i].param);
+        free(opt->params[i].name);
         for (int k = 0; k < HG_OPTIM_STATES; k++) hg_release(opt->params[i].state[k]);
     }
     free(opt->params);
+    free(opt->groups);
     free(opt);
 }
 
@@ -99,7 +106,7 @@ hg_status hg_optimizer_make_states(const hg_optimizer *opt, hg_optimized *o)
     hg_status status = HG_OK;
     hg_scope *s = hg_scope_inner();
     for (int k = 0; k < HG_OPTIM_STATES && opt->cls->states[k] && status == HG_OK; k++) {
-        if (o->state[k] || !opt->cls->has_state(opt, k)) continue;
+        if (o->state[k] || !opt->cls->has_state(&opt->groups[o->group].o, k)) continue;
         hg_tensor *t = hg_zeros_like(o->param);
         status = hg_ok(t) ? HG_OK : hg_last_status();
         if (status == HG_OK) o->state[k] = hg_retain(t);
@@ -112,7 +119,7 @@ hg_status hg_optimizer_make_states(const hg_optimizer *opt, hg_optimized *o)
 static bool fits(const hg_optim_batch *b, const hg_optimized *o)
 {
     if (!b->count) return true;
-    if (b->count == HG_OPTIM_SLOTS || o->step + 1 != b->step || o->param->dev != b->param[0]->dev ||
+    if (b->count == HG_OPTIM_SLOTS || o->group != b->group || o->step + 1 != b->step || o->param->dev != b->param[0]->dev ||
         strcmp(hg_optim_options(o->param->dtype, o->param->numel), b->options) != 0)
         return false;
     for (int k = 0; k < b->count; k++)
@@ -125,6 +132,7 @@ static hg_status add(hg_optim_batch *b, hg_optimized *o)
 {
     hg_tensor *p = hg_raw_contiguous(o->param), *g = hg_raw_contiguous(hg_grad(o->param));
     if (!hg_ok(p) || !hg_ok(g)) return hg_last_status();
+    b->group = o->group;
     b->step = o->step + 1;
     b->numel += p->numel;
     b->options = hg_optim_options(p->dtype, p->numel);
@@ -176,18 +184,4 @@ hg_status hg_step(hg_optimizer *opt)
 void hg_zero_grad(hg_optimizer *opt)
 {
     for (int i = 0; opt && i < opt->count; i++) hg_set_grad(opt->params[i].param, NULL);
-}
-
-double hg_learning_rate(const hg_optimizer *opt)
-{
-    if (!opt) return 0;
-    return opt->cls == &hg_sgd_class ? opt->sgd.lr : opt->adam.lr;
-}
-
-hg_status hg_set_learning_rate(hg_optimizer *opt, double lr)
-{
-    if (!opt) return hg_error(HG_E_ARG, "set_learning_rate: the optimizer is NULL");
-    if (!(lr >= 0)) return hg_error(HG_E_ARG, "%s: Invalid learning rate: %g", opt->cls->name, lr);
-    *(opt->cls == &hg_sgd_class ? &opt->sgd.lr : &opt->adam.lr) = lr;
-    return HG_OK;
 }

@@ -1,16 +1,18 @@
 /* Stochastic gradient descent with momentum, also Nesterov's: kernels/sgd.cl has the formula. */
+#include <stddef.h>
+
 #include "cl/fault.h"
 #include "optim/optim.h"
 
-static bool has_state(const hg_optimizer *opt, int state)
+static bool has_state(const hg_optimizer_options *o, int state)
 {
     (void)state;
-    return opt->sgd.momentum != 0;
+    return o->sgd.momentum != 0;
 }
 
 static hg_status update(const hg_optimizer *opt, const hg_optim_batch *b)
 {
-    const hg_sgd_options *o = &opt->sgd;
+    const hg_sgd_options *o = &opt->groups[b->group].o.sgd;
     hg_device *dev = b->param[0]->dev;
     bool f64 = b->param[0]->dtype == HG_F64;
     hg_arg args[8 + 3 * HG_OPTIM_ARGS];
@@ -31,8 +33,13 @@ static hg_status update(const hg_optimizer *opt, const hg_optim_batch *b)
                      hg_range_elements(dev, b->numel), args, n);
 }
 
-const hg_optimizer_class hg_sgd_class = {
-    .name = "SGD", .states = {"momentum_buffer"}, .has_state = has_state, .update = update};
+const hg_optimizer_class hg_sgd_class = {.name = "SGD",
+                                         .states = {"momentum_buffer"},
+                                         .has_state = has_state,
+                                         .update = update,
+                                         .lr = offsetof(hg_sgd_options, lr),
+                                         .weight_decay = offsetof(hg_sgd_options, weight_decay),
+                                         .momentum = offsetof(hg_sgd_options, momentum)};
 
 hg_status hg_check_sgd_options(const hg_sgd_options *o)
 {
@@ -48,7 +55,5 @@ hg_optimizer *hg_sgd(hg_module *m, const hg_sgd_options *given)
 {
     hg_sgd_options o = given ? *given : HG_SGD_DEFAULTS;
     if (hg_check_sgd_options(&o) != HG_OK) return NULL;
-    hg_optimizer *opt = hg_optimizer_new(m, &hg_sgd_class);
-    if (opt) opt->sgd = o;
-    return opt;
+    return hg_optimizer_new(m, &hg_sgd_class, (hg_optimizer_options){.sgd = o});
 }

@@ -108,6 +108,13 @@ hg_status hg_checkpoint_put_optimizer(hg_checkpoint *c, const char *name, hg_opt
     return put_or_fail(c, name, state, status);
 }
 
+hg_status hg_checkpoint_put_scheduler(hg_checkpoint *c, const char *name, hg_scheduler *s)
+{
+    hg_value *state = NULL;
+    hg_status status = hg_scheduler_to_value(s, &state);
+    return put_or_fail(c, name, state, status);
+}
+
 hg_status hg_checkpoint_put_bool(hg_checkpoint *c, const char *name, bool x)
 {
     return put(c, name, hg_value_bool(x));
@@ -185,6 +192,15 @@ hg_status hg_checkpoint_get_optimizer(const hg_checkpoint *c, const char *name, 
     HG_TRY(walk(c, name, false, &dict, &last));
     HG_TRY(hg_value_get(c->where, dict, last, HG_VALUE_DICT, &state));
     return hg_optimizer_from_value(opt, state, c->where);
+}
+
+hg_status hg_checkpoint_get_scheduler(const hg_checkpoint *c, const char *name, hg_scheduler *s)
+{
+    hg_value *dict, *state;
+    const char *last;
+    HG_TRY(walk(c, name, false, &dict, &last));
+    HG_TRY(hg_value_get(c->where, dict, last, HG_VALUE_DICT, &state));
+    return hg_scheduler_from_value(s, state, c->where);
 }
 
 hg_status hg_checkpoint_get_bool(const hg_checkpoint *c, const char *name, bool *x)

@@ -1,5 +1,6 @@
 /* State of optimizers, as PyTorch's Optimizer.state_dict() and load_state_dict() have it. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "optim/optim.h"
 #include "weights/state.h"
@@ -48,9 +49,8 @@ static hg_status fill_states(const hg_optimizer *opt, hg_value *out)
     return HG_OK;
 }
 
-static hg_status fill_adam(const hg_optimizer *opt, hg_value *group)
+static hg_status fill_adam(const hg_optimizer *opt, const hg_adam_options *o, hg_value *group)
 {
-    const hg_adam_options *o = &opt->adam;
     HG_TRY(hg_value_set(group, "betas", hg_value_tuple()));
     HG_TRY(hg_value_append(hg_value_find(group, "betas"), hg_value_double(o->beta1)));
     HG_TRY(hg_value_append(hg_value_find(group, "betas"), hg_value_double(o->beta2)));
@@ -65,9 +65,8 @@ static hg_status fill_adam(const hg_optimizer *opt, hg_value *group)
     return hg_value_set(group, "fused", hg_value_bool(false));
 }
 
-static hg_status fill_sgd(const hg_optimizer *opt, hg_value *group)
+static hg_status fill_sgd(const hg_sgd_options *o, hg_value *group)
 {
-    const hg_sgd_options *o = &opt->sgd;
     HG_TRY(hg_value_set(group, "momentum", hg_value_double(o->momentum)));
     HG_TRY(hg_value_set(group, "dampening", hg_value_double(o->dampening)));
     HG_TRY(hg_value_set(group, "weight_decay", hg_value_double(o->weight_decay)));
@@ -77,12 +76,36 @@ static hg_status fill_sgd(const hg_optimizer *opt, hg_value *group)
     return hg_value_set(group, "differentiable", hg_value_bool(false));
 }
 
-static hg_status fill_group(const hg_optimizer *opt, hg_value *group)
+/* What schedulers keep in a group, in the order in which PyTorch's put it there. */
+enum { SCHEDULED = 5 };
+static const char *const scheduled_keys[SCHEDULED] = {"initial_lr", "max_lr", "min_lr", "max_momentum",
+                                                      "base_momentum"};
+
+static void scheduled_numbers(hg_optimizer_group *g, double *numbers[SCHEDULED])
 {
-    HG_TRY(hg_value_set(group, "lr", hg_value_double(hg_learning_rate(opt))));
-    HG_TRY(opt->cls == &hg_sgd_class ? fill_sgd(opt, group) : fill_adam(opt, group));
+    double *list[SCHEDULED] = {&g->initial_lr, &g->max_lr, &g->min_lr, &g->max_momentum, &g->base_momentum};
+    memcpy(numbers, list, sizeof list);
+}
+
+static hg_status fill_scheduled(hg_optimizer_group *g, hg_value *group)
+{
+    double *numbers[SCHEDULED];
+    scheduled_numbers(g, numbers);
+    for (int k = 0; k < (g->cycled ? SCHEDULED : g->scheduled ? 1 : 0); k++)
+        HG_TRY(hg_value_set(group, scheduled_keys[k], hg_value_double(*numbers[k])));
+    return HG_OK;
+}
+
+static hg_status fill_group(const hg_optimizer *opt, int g, hg_value *group)
+{
+    HG_TRY(hg_value_set(group, "lr", hg_value_double(hg_group_learning_rate(opt, g))));
+    const hg_optimizer_options *o = &opt->groups[g].o;
+    HG_TRY(opt->cls == &hg_sgd_class ? fill_sgd(&o->sgd, group) : fill_adam(opt, &o->adam, group));
+    HG_TRY(fill_scheduled(&opt->groups[g], group));
     HG_TRY(hg_value_set(group, "params", hg_value_list()));
-    for (int i = 0; i < opt->count; i++) HG_TRY(hg_value_append(hg_value_find(group, "params"), hg_value_int(i)));
+    hg_value *ids = hg_value_find(group, "params");
+    for (int i = 0; i < opt->count; i++)
+        if (opt->params[i].group == g) HG_TRY(hg_value_append(ids, hg_value_int(i)));
     return HG_OK;
 }
 
@@ -92,8 +115,11 @@ static hg_status fill(const hg_optimizer *opt, hg_value *root)
     HG_TRY(fill_states(opt, hg_value_find(root, "state")));
     HG_TRY(hg_value_set(root, "param_groups", hg_value_list()));
     hg_value *groups = hg_value_find(root, "param_groups");
-    HG_TRY(hg_value_append(groups, hg_value_dict()));
-    return fill_group(opt, groups->list.items[0]);
+    for (int g = 0; g < opt->group_count; g++) {
+        HG_TRY(hg_value_append(groups, hg_value_dict()));
+        HG_TRY(fill_group(opt, g, groups->list.items[g]));
+    }
+    return HG_OK;
 }
 
 hg_status hg_optimizer_to_value(const hg_optimizer *opt, hg_value **out)
@@ -115,8 +141,7 @@ hg_status hg_optimizer_to_value(const hg_optimizer *opt, hg_value **out)
 /* What will stand in the optimizer's place once all of it is read. */
 typedef struct loaded {
     const char *where;
-    hg_adam_options adam;
-    hg_sgd_options sgd;
+    hg_optimizer_group *groups;
     hg_optimized *params;
 } loaded;
 
@@ -135,25 +160,45 @@ static hg_status get_betas(const char *where, const hg_value *group, hg_adam_opt
     return HG_OK;
 }
 
-static hg_status get_options(const hg_optimizer *opt, const hg_value *group, loaded *l)
+static hg_status get_sgd(const char *where, const hg_value *group, hg_sgd_options *o)
+{
+    HG_TRY(hg_value_get_double(where, group, "lr", &o->lr));
+    HG_TRY(hg_value_get_double(where, group, "momentum", &o->momentum));
+    HG_TRY(hg_value_get_double(where, group, "dampening", &o->dampening));
+    HG_TRY(hg_value_get_double(where, group, "weight_decay", &o->weight_decay));
+    HG_TRY(hg_value_get_bool(where, group, "nesterov", &o->nesterov));
+    return hg_check_sgd_options(o);
+}
+
+static hg_status get_adam(const char *where, const hg_value *group, hg_adam_options *o)
+{
+    HG_TRY(hg_value_get_double(where, group, "lr", &o->lr));
+    HG_TRY(get_betas(where, group, o));
+    HG_TRY(hg_value_get_double(where, group, "eps", &o->eps));
+    HG_TRY(hg_value_get_double(where, group, "weight_decay", &o->weight_decay));
+    HG_TRY(hg_value_get_bool(where, group, "amsgrad", &o->amsgrad));
+    return hg_check_adam_options(o);
+}
+
+static hg_status get_scheduled(const char *where, const hg_value *group, hg_optimizer_group *g)
+{
+    double *numbers[SCHEDULED];
+    scheduled_numbers(g, numbers);
+    g->scheduled = hg_value_find(group, scheduled_keys[0]) != NULL;
+    g->cycled = hg_value_find(group, scheduled_keys[1]) != NULL;
+    for (int k = 0; k < SCHEDULED; k++)
+        if (hg_value_find(group, scheduled_keys[k]))
+            HG_TRY(hg_value_get_double(where, group, scheduled_keys[k], numbers[k]));
+    return HG_OK;
+}
+
+static hg_status get_options(const hg_optimizer *opt, const hg_value *group, hg_optimizer_group *g, const loaded *l)
 {
     const hg_value *maximize = hg_value_find(group, "maximize");
     if (maximize && maximize->kind == HG_VALUE_BOOL && maximize->boolean)
         return hg_error(HG_E_UNSUPPORTED, "%s: maximize=True is not supported; negate the loss", l->where);
-    if (opt->cls == &hg_sgd_class) {
-        HG_TRY(hg_value_get_double(l->where, group, "lr", &l->sgd.lr));
-        HG_TRY(hg_value_get_double(l->where, group, "momentum", &l->sgd.momentum));
-        HG_TRY(hg_value_get_double(l->where, group, "dampening", &l->sgd.dampening));
-        HG_TRY(hg_value_get_double(l->where, group, "weight_decay", &l->sgd.weight_decay));
-        HG_TRY(hg_value_get_bool(l->where, group, "nesterov", &l->sgd.nesterov));
-        return hg_check_sgd_options(&l->sgd);
-    }
-    HG_TRY(hg_value_get_double(l->where, group, "lr", &l->adam.lr));
-    HG_TRY(get_betas(l->where, group, &l->adam));
-    HG_TRY(hg_value_get_double(l->where, group, "eps", &l->adam.eps));
-    HG_TRY(hg_value_get_double(l->where, group, "weight_decay", &l->adam.weight_decay));
-    HG_TRY(hg_value_get_bool(l->where, group, "amsgrad", &l->adam.amsgrad));
-    return hg_check_adam_options(&l->adam);
+    HG_TRY(get_scheduled(l->where, group, g));
+    return opt->cls == &hg_sgd_class ? get_sgd(l->where, group, &g->o.sgd) : get_adam(l->where, group, &g->o.adam);
 }
 
 /* 'step' is a tensor since PyTorch 1.12, an int before. */
@@ -192,7 +237,7 @@ static hg_status get_momentum(const hg_value *state, const loaded *l, hg_optimiz
 {
     const hg_value *buffer = hg_value_find(state, "momentum_buffer");
     bool none = !buffer || buffer->kind == HG_VALUE_NONE;
-    o->step = none && l->sgd.momentum != 0 ? 0 : 1;
+    o->step = none && l->groups[o->group].o.sgd.momentum != 0 ? 0 : 1;
     return none ? HG_OK : get_tensor(l->where, state, "momentum_buffer", o->param, &o->state[0]);
 }
 
@@ -202,14 +247,16 @@ static hg_status get_state(const hg_optimizer *opt, const hg_value *state, const
     HG_TRY(get_step(l->where, state, &o->step));
     HG_TRY(get_tensor(l->where, state, "exp_avg", o->param, &o->state[0]));
     HG_TRY(get_tensor(l->where, state, "exp_avg_sq", o->param, &o->state[1]));
-    return l->adam.amsgrad ? get_tensor(l->where, state, "max_exp_avg_sq", o->param, &o->state[2]) : HG_OK;
+    return l->groups[o->group].o.adam.amsgrad ? get_tensor(l->where, state, "max_exp_avg_sq", o->param, &o->state[2]) : HG_OK;
 }
 
-/* The states are those of the ids that the group lists, in the order of the parameters. */
-static hg_status get_states(const hg_optimizer *opt, const hg_value *states, const hg_value *ids, const loaded *l)
+/* The states of a group are those of the ids that it lists, in the order of the parameters, of which `first` is its
+ * first. */
+static hg_status get_states(const hg_optimizer *opt, const hg_value *states, const hg_value *ids, int first,
+                            const loaded *l)
 {
-    for (int i = 0; i < opt->count; i++) {
-        const hg_value *id = ids->list.items[i];
+    for (int i = first; i < first + (int)ids->list.count; i++) {
+        const hg_value *id = ids->list.items[i - first];
         if (id->kind != HG_VALUE_INT)
             return hg_error(HG_E_FORMAT, "%s: key 'params' holds %s, not an int", l->where,
                             hg_value_kind_name(id->kind));
@@ -223,28 +270,45 @@ static hg_status get_states(const hg_optimizer *opt, const hg_value *states, con
     return HG_OK;
 }
 
+/* `first` is the group's first parameter. */
+static hg_status read_group(const hg_optimizer *opt, const hg_value *states, const hg_value *group, int g, int *first,
+                            const loaded *l)
+{
+    hg_value *ids;
+    int count = 0;
+    if (group->kind != HG_VALUE_DICT)
+        return hg_error(HG_E_FORMAT, "%s: parameter group %d is %s, not a dict", l->where, g,
+                        hg_value_kind_name(group->kind));
+    HG_TRY(hg_value_get(l->where, group, "params", HG_VALUE_LIST, &ids));
+    for (int i = 0; i < opt->count; i++) count += opt->params[i].group == g;
+    if (ids->list.count != (size_t)count)
+        return hg_error(
+            HG_E_FORMAT,
+            "%s: loaded state dict contains a parameter group that doesn't match the size of optimizer's group: "
+            "%zu parameters instead of %d",
+            l->where, ids->list.count, count);
+    HG_TRY(get_options(opt, group, &l->groups[g], l));
+    HG_TRY(get_states(opt, states, ids, *first, l));
+    *first += count;
+    return HG_OK;
+}
+
 static hg_status read_all(const hg_optimizer *opt, const hg_value *root, loaded *l)
 {
-    hg_value *states, *groups, *ids;
+    hg_value *states, *groups;
+    int first = 0;
     if (root->kind != HG_VALUE_DICT)
         return hg_error(HG_E_FORMAT, "%s: an optimizer's state dict is expected, this is %s", l->where,
                         hg_value_kind_name(root->kind));
     HG_TRY(hg_value_get(l->where, root, "state", HG_VALUE_DICT, &states));
     HG_TRY(hg_value_get(l->where, root, "param_groups", HG_VALUE_LIST, &groups));
-    if (groups->list.count != 1)
+    if (groups->list.count != (size_t)opt->group_count)
         return hg_error(HG_E_FORMAT,
-                        "%s: loaded state dict has a different number of parameter groups: %zu instead of 1", l->where,
-                        groups->list.count);
-    const hg_value *group = groups->list.items[0];
-    HG_TRY(hg_value_get(l->where, group, "params", HG_VALUE_LIST, &ids));
-    if (ids->list.count != (size_t)opt->count)
-        return hg_error(
-            HG_E_FORMAT,
-            "%s: loaded state dict contains a parameter group that doesn't match the size of optimizer's group: "
-            "%zu parameters instead of %d",
-            l->where, ids->list.count, opt->count);
-    HG_TRY(get_options(opt, group, l));
-    return get_states(opt, states, ids, l);
+                        "%s: loaded state dict has a different number of parameter groups: %zu instead of %d", l->where,
+                        groups->list.count, opt->group_count);
+    for (int g = 0; g < opt->group_count; g++)
+        HG_TRY(read_group(opt, states, groups->list.items[g], g, &first, l));
+    return HG_OK;
 }
 
 static void swap_in(hg_optimizer *opt, loaded *l)
@@ -254,22 +318,25 @@ static void swap_in(hg_optimizer *opt, loaded *l)
         opt->params[i] = l->params[i];
         l->params[i] = before;
     }
-    if (opt->cls == &hg_sgd_class)
-        opt->sgd = l->sgd;
-    else
-        opt->adam = l->adam;
+    memcpy(opt->groups, l->groups, sizeof *opt->groups * (size_t)opt->group_count);
 }
 
 hg_status hg_optimizer_from_value(hg_optimizer *opt, const hg_value *state, const char *where)
 {
     if (!opt) return hg_error(HG_E_ARG, "%s: the optimizer to load into is NULL", where);
-    loaded l = {.where = where, .params = calloc((size_t)opt->count, sizeof *l.params)};
-    if (!l.params) return no_memory();
-    for (int i = 0; i < opt->count; i++) l.params[i].param = opt->params[i].param;
-    hg_status status = read_all(opt, state, &l);
+    loaded l = {.where = where, .params = calloc((size_t)opt->count, sizeof *l.params),
+                .groups = calloc((size_t)opt->group_count, sizeof *l.groups)};
+    hg_status status = l.params && l.groups ? HG_OK : no_memory();
+    for (int i = 0; i < opt->count && status == HG_OK; i++) {
+        l.params[i] = opt->params[i];
+        memset(l.params[i].state, 0, sizeof l.params[i].state);
+        l.params[i].step = 0;
+    }
+    if (status == HG_OK) status = read_all(opt, state, &l);
     if (status == HG_OK) swap_in(opt, &l);
-    for (int i = 0; i < opt->count; i++)
+    for (int i = 0; i < opt->count && l.params; i++)
         for (int k = 0; k < HG_OPTIM_STATES; k++) hg_release(l.params[i].state[k]);
     free(l.params);
+    free(l.groups);
     return status;
 }

@@ -18,7 +18,12 @@ hg_status hg_module_from_value(hg_module *m, const hg_value *state, const char *
 hg_status hg_optimizer_to_value(const hg_optimizer *opt, hg_value **out);
 hg_status hg_optimizer_from_value(hg_optimizer *opt, const hg_value *state, const char *where);
 
-/* ---- for these two ---- */
+/* scheduler.state_dict() and load_state_dict(), PyTorch's keys. The options in the file must be those that the scheduler
+ * was made with; what it loads is where the schedule is. The learning rates are the optimizer's state. Errors as above. */
+hg_status hg_scheduler_to_value(const hg_scheduler *s, hg_value **out);
+hg_status hg_scheduler_from_value(hg_scheduler *s, const hg_value *state, const char *where);
+
+/* ---- for these ---- */
 
 /* The tensor's elements in host memory; *out is NULL on failure. */
 hg_status hg_tensor_to_value(hg_tensor *t, hg_value **out);

@@ -56,6 +56,7 @@ int main(void)
     Suite *suites[] = {
         compile_suite(),
         fashion_suite(),
+        finetune_suite(),
         forward_suite(),
         layers_suite(),
         module_suite(),

@@ -6,6 +6,7 @@
 
 Suite *compile_suite(void);
 Suite *fashion_suite(void);
+Suite *finetune_suite(void);
 Suite *forward_suite(void);
 Suite *layers_suite(void);
 Suite *module_suite(void);

@@ -43,7 +43,9 @@ int main(void)
 {
     Suite *suites[] = {
         clip_suite(),
+        groups_suite(),
         optimizer_suite(),
+        scheduler_suite(),
     };
     return test_main("optim", suites, (int)(sizeof suites / sizeof *suites));
 }

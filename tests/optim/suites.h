@@ -5,7 +5,9 @@
 #include "support.h"
 
 Suite *clip_suite(void);
+Suite *groups_suite(void);
 Suite *optimizer_suite(void);
+Suite *scheduler_suite(void);
 
 /* A module "Box" of three parameters a, b, c of 17, 4 and 3 elements from numbers(n, 0), (n, 1), (n, 2). */
 hg_module *test_box(hg_dtype dtype);

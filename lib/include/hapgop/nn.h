@@ -62,7 +62,10 @@ HG_API void hg_each_state(hg_module *m, hg_tensor_visitor visit, void *user);   
 typedef bool (*hg_module_visitor)(const char *name, hg_module *child, void *user);
 HG_API void hg_each_module(hg_module *m, hg_module_visitor visit, void *user);  /* itself (name "") first */
 HG_API int64_t hg_count_parameters(hg_module *m, bool only_trainable);
-/* By shell pattern on names ("layer1.*", "*" for all); the number of parameters that matched. */
+/* By shell patterns on names, which commas separate ("layer1.*", "conv1.*,bn1.*"; NULL for all); the number of parameters
+ * that matched. What comes before the first parameter that requires a gradient records nothing: no activations are
+ * kept, and no gradient kernels run. A module alone: hg_module_requires_grad(hg_child(m, "layer1"), NULL, false). Freeze
+ * first and replace the classifier then, or the new one is frozen too. */
 HG_API int hg_module_requires_grad(hg_module *m, const char *pattern, bool requires_grad);
 
 /* print(model) of PyTorch. free() it. */
@@ -123,6 +126,52 @@ HG_API hg_module *hg_flatten_module(hg_device *dev, int start_dim, int end_dim);
 HG_API hg_module *hg_sequential(hg_device *dev);
 HG_API hg_status hg_append(hg_module *sequential, hg_module *child);
 HG_API hg_module *hg_at(hg_module *sequential, int index);      /* negative from the end */
+
+/* ---- Transfer learning -------------------------------------------------------------------------------------------
+ *
+ *   hg_module *net = hg_model(dev, "resnet18", NULL);
+ *   hg_load_state(net, "resnet18.pth", true);
+ *   hg_replace_classifier(net, 2);                                              // a new Linear(512, 2), with gradients
+ *   hg_finetune_policy(net, HG_DATA_SMALL, HG_SIMILARITY_HIGH, NULL);           // trains it alone
+ *   hg_optimizer *opt = hg_adam(net, NULL);
+ */
+
+/* A new Linear for `classes` in the place of the last one, with as many inputs, drawn on the device's generator. Make the
+ * optimizer after it. HG_E_ARG for a module without one. */
+HG_API hg_status hg_replace_classifier(hg_module *m, int64_t classes);
+/* The name of that layer, "fc" or "classifier.6", written to `name`; NULL with HG_E_ARG. */
+HG_API const char *hg_classifier_name(hg_module *m, char name[256]);
+
+/* How much data there is to train with, and how similar it is to what the network was trained with before. */
+typedef enum hg_data_size { HG_DATA_SMALL, HG_DATA_LARGE } hg_data_size;
+typedef enum hg_similarity { HG_SIMILARITY_LOW, HG_SIMILARITY_HIGH } hg_similarity;
+
+typedef struct hg_finetune_options {
+    int later_blocks, some_blocks;      /* how many of the last blocks of convolutions those two cases train */
+    bool freeze_batch_norm;             /* hg_freeze_batch_norm() on what is not trained */
+} hg_finetune_options;
+#define HG_FINETUNE_DEFAULTS ((hg_finetune_options){2, 1, false})
+
+/* Which parameters are trained, in the four usual cases:
+ *
+ *                  low similarity                            high similarity
+ *   large data     all                                       later_blocks blocks and the classifier
+ *   small data     some_blocks blocks and the classifier     the classifier
+ *
+ * A block is all convolutions up to a pooling layer, or a Sequential of them; the classifier is what comes with a Linear.
+ * ResNet's blocks are conv1 with bn1, and layer1 to layer4: the defaults train layer3, layer4 and fc, or layer4 and fc.
+ * Returns the number of parameter tensors that are trained now, -1 with HG_E_ARG for a module without a Linear. */
+HG_API int hg_finetune_policy(hg_module *m, hg_data_size size, hg_similarity similarity, const hg_finetune_options *o);
+/* The block of a parameter or module, counted from the end: 0 the classifier, 1 the last block of convolutions. -1 with
+ * HG_E_ARG if there is none of that name. */
+HG_API int hg_finetune_block(hg_module *m, const char *name);
+
+/* Batch normalisations by patterns on the names of modules, as hg_module_requires_grad's. A parameter without a gradient
+ * does not stop the running statistics: in training mode a frozen trunk still normalises by each batch and drifts with
+ * it, in PyTorch as here, so that its checkpoints and its evaluation differ from the pretrained network's. With `frozen`
+ * they use their running statistics in training too and leave them alone, until it is taken back; hg_train() does not
+ * change that. Returns how many matched. */
+HG_API int hg_freeze_batch_norm(hg_module *m, const char *pattern, bool frozen);
 
 /* ---- The chapter's networks -------------------------------------------------------------------------------------- */
 HG_API hg_module *hg_fashion_dnn(hg_device *dev);

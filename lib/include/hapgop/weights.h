@@ -42,6 +42,7 @@ HG_API void hg_checkpoint_free(hg_checkpoint *c);   /* NULL is allowed */
  * A NULL `c` (an hg_checkpoint_new() that failed) gives HG_E_ARG. */
 HG_API hg_status hg_checkpoint_put_module(hg_checkpoint *c, const char *name, hg_module *m);    /* its state_dict() */
 HG_API hg_status hg_checkpoint_put_optimizer(hg_checkpoint *c, const char *name, hg_optimizer *opt);
+HG_API hg_status hg_checkpoint_put_scheduler(hg_checkpoint *c, const char *name, hg_scheduler *s);
 HG_API hg_status hg_checkpoint_put_bool(hg_checkpoint *c, const char *name, bool x);
 HG_API hg_status hg_checkpoint_put_int(hg_checkpoint *c, const char *name, int64_t x);
 HG_API hg_status hg_checkpoint_put_double(hg_checkpoint *c, const char *name, double x);
@@ -65,6 +66,8 @@ HG_API bool hg_checkpoint_has(const hg_checkpoint *c, const char *name);
  * nothing has changed. */
 HG_API hg_status hg_checkpoint_get_module(const hg_checkpoint *c, const char *name, hg_module *m);
 HG_API hg_status hg_checkpoint_get_optimizer(const hg_checkpoint *c, const char *name, hg_optimizer *opt);
+/* Where a schedule is; its options must be those it was made with. Get the optimizer too: the rates are its state. */
+HG_API hg_status hg_checkpoint_get_scheduler(const hg_checkpoint *c, const char *name, hg_scheduler *s);
 /* HG_E_FORMAT, naming file and key, if it is missing or of another kind; the result stays as it was then. A double
  * may be an int in the file. Texts and arrays belong to the checkpoint. */
 HG_API hg_status hg_checkpoint_get_bool(const hg_checkpoint *c, const char *name, bool *x);
