@@ -77,9 +77,9 @@ static inline float finished(const finish *f, int row, int column, float sum, fl
 static inline void store(const finish *f, int row, int column, float4 sum)
 {
     __global float *to = f->c + row * f->ldc + column;
-    float4 old = 0;
     if (row >= f->m || column >= f->n) return;
 #if ALIGNED
+    float4 old = 0;
     if (f->beta != 0) old = *(__global float4 *)to;
     sum.x = finished(f, row, column, sum.x, old.x);
     sum.y = finished(f, row, column + 1, sum.y, old.y);

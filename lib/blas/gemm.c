@@ -81,12 +81,19 @@ static hg_status check(hg_device *dev, const hg_gemm_problem *p)
     return check_matrix(&p->b, "B", p->trans_b ? p->n : p->k, p->trans_b ? p->k : p->n, p);
 }
 
+/* On a GPU: CLBlast where it is tuned, or where our tiles cannot. */
+static bool by_tiles(const hg_device *dev, const hg_gemm_problem *p)
+{
+    return hg_gemm_gpu_takes(dev, p) && !hg_gemm_clblast_knows(dev);
+}
+
 static hg_status run(hg_device *dev, const hg_gemm_problem *p)
 {
     HG_TRY(check(dev, p));
     if (!p->m || !p->n || !p->batch) return HG_OK;
     if (!p->k || p->alpha == 0) return hg_gemm_finish(dev, p, 0, NULL, 0, p->beta);
     if (hg_is_cpu(dev)) return hg_gemm_cpu(dev, p);
+    if (by_tiles(dev, p)) return hg_gemm_gpu(dev, p);
     HG_TRY(hg_gemm_clblast(dev, p));
     return hg_gemm_epilogue(p) ? hg_gemm_finish(dev, p, 0, NULL, 0, 1) : HG_OK;
 }
@@ -102,5 +109,6 @@ hg_status hg_gemm(hg_device *dev, const hg_gemm_problem *p)
 
 const char *hg_gemm_algorithm(hg_device *dev, const hg_gemm_problem *p)
 {
-    return hg_is_cpu(dev) ? hg_gemm_cpu_algorithm(dev, p) : "clblast";
+    if (hg_is_cpu(dev)) return hg_gemm_cpu_algorithm(dev, p);
+    return by_tiles(dev, p) ? hg_gemm_gpu_algorithm(dev, p) : "clblast";
 }

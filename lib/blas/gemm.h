@@ -33,7 +33,7 @@ typedef struct hg_gemm_problem {
  * buffer), HG_E_UNSUPPORTED (f64 without fp64), HG_E_MEMORY, HG_E_DRIVER. */
 hg_status hg_gemm(hg_device *dev, const hg_gemm_problem *p);
 
-/* "8x32" and the like, or "clblast": what hg_gemm uses, a static text. */
+/* "8x32" or "128x128", a tile, or "clblast": what hg_gemm uses, a static text. */
 const char *hg_gemm_algorithm(hg_device *dev, const hg_gemm_problem *p);
 
 /* CPU class: packs `batch` operands of rows x k elements to panels [ceil(rows / width)][k][width] from element
@@ -47,6 +47,10 @@ hg_status hg_gemm_pack(hg_device *dev, bool f64, const hg_matrix *x, bool k_unit
 hg_status hg_gemm_cpu(hg_device *dev, const hg_gemm_problem *p);
 const char *hg_gemm_cpu_algorithm(hg_device *dev, const hg_gemm_problem *p);
 hg_status hg_gemm_clblast(hg_device *dev, const hg_gemm_problem *p);    /* without bias and ReLU */
+bool hg_gemm_clblast_knows(const hg_device *dev);       /* whether its parameters are tuned for such a device */
+bool hg_gemm_gpu_takes(const hg_device *dev, const hg_gemm_problem *p);     /* else hg_gemm_gpu() must not be called */
+hg_status hg_gemm_gpu(hg_device *dev, const hg_gemm_problem *p);
+const char *hg_gemm_gpu_algorithm(hg_device *dev, const hg_gemm_problem *p);
 /* C = relu(alpha (sum of `slices` m x n matrices a batch element in `partial`) + beta C + bias). */
 hg_status hg_gemm_finish(hg_device *dev, const hg_gemm_problem *p, double alpha, cl_mem partial, int64_t slices,
                          double beta);
