@@ -169,7 +169,12 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm_tiles(int 
     const finish f = {m, n, alpha, beta, epilogue, c, (INDEX)ldc, bias + bias_o};
 #define STORE(r)                                                                                                       \
     store(&f, row0 + TILE_ROW(r), column0 + TILE_COLUMN(0), acc.a##r);                                                 \
-    if (TN == 8) store(&f, row0 + TILE_ROW(r), column0 + TILE_COLUMN(1), acc.b##r);
+    STORE_SECOND(r)
+#if TN == 8
+#define STORE_SECOND(r) store(&f, row0 + TILE_ROW(r), column0 + TILE_COLUMN(1), acc.b##r);
+#else
+#define STORE_SECOND(r)
+#endif
     TILE_ROWS(STORE)
 }
 #endif

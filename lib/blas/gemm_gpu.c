@@ -1,5 +1,5 @@
-/* Products on GPU-class devices by our own tiles (kernels/gemm_gpu.cl), for devices that CLBlast has no tuned parameters
- * for. The tile depends on the sizes and on the device's work-group limit alone. */
+/* Products on GPU-class devices by our own tiles (kernels/gemm_gpu.cl), for devices that CLBlast has no tuned
+ * parameters for. The tile depends on the sizes and on the device's work-group limit alone. */
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,6 +28,18 @@ static int64_t groups_of(const hg_gemm_problem *p, const tile *t)
     return hg_ceil_div(p->m, t->rows) * hg_ceil_div(p->n, t->columns) * p->batch;
 }
 
+static bool is_aligned(const hg_matrix *x, int64_t extent)
+{
+    return !(x->offset % 4 || x->ld % 4 || x->step % 4 || extent % 4);
+}
+
+/* Of A and B; extents that lie along memory. */
+static bool reads_aligned(const hg_gemm_problem *p)
+{
+    return is_aligned(&p->a, p->trans_a ? p->m : p->k) && is_aligned(&p->b, p->trans_b ? p->k : p->n);
+}
+
+/* Loads of single elements leave too few registers for two large groups on a unit of NVIDIA's. */
 static const tile *choose(const hg_device *dev, const hg_gemm_problem *p)
 {
     int64_t wanted = GROUPS * (int64_t)(dev->info.units ? dev->info.units : 1);
@@ -35,16 +47,16 @@ static const tile *choose(const hg_device *dev, const hg_gemm_problem *p)
     if (p->m <= 32 && p->n <= 32) return &tiny;
     if (p->m <= 32) return takes_128 ? &few_rows : &tiny;
     if (p->n <= 32) return takes_128 ? &few_columns : &tiny;
-    if (dev->info.max_work_group >= 256 && groups_of(p, &large) >= wanted) return &large;
-    return &small;
+    const bool aligned = reads_aligned(p) && is_aligned(&p->c, p->n);
+    return aligned && dev->info.max_work_group >= 256 && groups_of(p, &large) >= wanted ? &large : &small;
 }
 
 /* CLBlast 1.5.3 has tuned parameters for these; others get an average of all, on new devices a poor one. */
 bool hg_gemm_clblast_knows(const hg_device *dev)
 {
-    static const char *const names[] = {"GTX",    "TITAN",   "Tesla", "Quadro", "RTX 20",   "V100",  "A100",
-                                        "Tahiti", "Hawaii",  "Fiji",  "Tonga",  "Ellesmere", "gfx803", "gfx90",
-                                        "gfx101", "HD Graphics", "Iris"};
+    static const char *const names[] = {"GTX",    "TITAN",  "Tesla",   "Quadro",  "RTX 20",      "V100",
+                                        "A100",   "Tahiti", "Hawaii",  "Fiji",    "Tonga",       "Ellesmere",
+                                        "gfx803", "gfx900", "gfx1030", "gfx1034", "HD Graphics", "Iris"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strstr(dev->info.name, names[i])) return true;
     return false;
@@ -58,11 +70,6 @@ bool hg_gemm_gpu_takes(const hg_device *dev, const hg_gemm_problem *p)
 const char *hg_gemm_gpu_algorithm(hg_device *dev, const hg_gemm_problem *p)
 {
     return choose(dev, p)->name;
-}
-
-static bool is_aligned(const hg_matrix *x, int64_t extent)
-{
-    return !(x->offset % 4 || x->ld % 4 || x->step % 4 || extent % 4);
 }
 
 /* Elements of a matrix that an index may reach. */
@@ -91,25 +98,24 @@ hg_status hg_gemm_gpu(hg_device *dev, const hg_gemm_problem *p)
         if (!partial) return hg_last_status();
     }
     hg_matrix c = partial ? (hg_matrix){partial->mem, 0, p->n, p->m * p->n} : p->c;
-    bool aligned = is_aligned(&p->a, p->trans_a ? p->m : p->k) && is_aligned(&p->b, p->trans_b ? p->k : p->n) &&
-                   is_aligned(&c, p->n);
-    bool wide = is_wide(&p->a, p->trans_a ? p->k : p->m) || is_wide(&p->b, p->trans_b ? p->n : p->k) ||
-                is_wide(&c, p->m);
+    bool aligned = reads_aligned(p) && is_aligned(&c, p->n);
+    bool wide =
+        is_wide(&p->a, p->trans_a ? p->k : p->m) || is_wide(&p->b, p->trans_b ? p->n : p->k) || is_wide(&c, p->m);
     snprintf(options, sizeof options, "-DTRANS_A=%d -DTRANS_B=%d -DALIGNED=%d%s%s", p->trans_a, p->trans_b, aligned,
              t->options, wide ? " -DHG_WIDE=1" : "");
     hg_range range = {3,
                       {(size_t)(hg_ceil_div(p->n, t->columns) * t->items), (size_t)hg_ceil_div(p->m, t->rows),
                        (size_t)(p->batch * slices)},
                       {(size_t)t->items, 1, 1}};
-    hg_status status = hg_launch(
-        dev, &hg_source_gemm_gpu, options, "gemm_tiles", range,
-        HG_ARGS(HG_ARG_I32(p->m), HG_ARG_I32(p->n), HG_ARG_I32(p->k), HG_ARG_I32(k_slice), HG_ARG_I32(slices),
-                HG_ARG_F32(partial ? 1 : p->alpha), HG_ARG_F32(partial ? 0 : p->beta), HG_ARG_MEM(p->a.mem),
-                HG_ARG_I64(p->a.offset), HG_ARG_I64(p->a.ld), HG_ARG_I64(p->a.step), HG_ARG_MEM(p->b.mem),
-                HG_ARG_I64(p->b.offset), HG_ARG_I64(p->b.ld), HG_ARG_I64(p->b.step), HG_ARG_MEM(c.mem),
-                HG_ARG_I64(c.offset), HG_ARG_I64(c.ld), HG_ARG_I64(c.step),
-                HG_ARG_I32(partial ? 0 : hg_gemm_epilogue(p)), HG_ARG_MEM(p->bias ? p->bias : p->c.mem),
-                HG_ARG_I64(p->bias_offset)));
+    hg_status status =
+        hg_launch(dev, &hg_source_gemm_gpu, options, "gemm_tiles", range,
+                  HG_ARGS(HG_ARG_I32(p->m), HG_ARG_I32(p->n), HG_ARG_I32(p->k), HG_ARG_I32(k_slice), HG_ARG_I32(slices),
+                          HG_ARG_F32(partial ? 1 : p->alpha), HG_ARG_F32(partial ? 0 : p->beta), HG_ARG_MEM(p->a.mem),
+                          HG_ARG_I64(p->a.offset), HG_ARG_I64(p->a.ld), HG_ARG_I64(p->a.step), HG_ARG_MEM(p->b.mem),
+                          HG_ARG_I64(p->b.offset), HG_ARG_I64(p->b.ld), HG_ARG_I64(p->b.step), HG_ARG_MEM(c.mem),
+                          HG_ARG_I64(c.offset), HG_ARG_I64(c.ld), HG_ARG_I64(c.step),
+                          HG_ARG_I32(partial ? 0 : hg_gemm_epilogue(p)), HG_ARG_MEM(p->bias ? p->bias : p->c.mem),
+                          HG_ARG_I64(p->bias_offset)));
     if (partial && status == HG_OK) status = hg_gemm_finish(dev, p, p->alpha, partial->mem, slices, p->beta);
     hg_pool_give(dev, partial);
     return status;

@@ -110,6 +110,32 @@ START_TEST(large_products_go_in_chunks)
 }
 END_TEST
 
+/* Each of gemm_gpu.c's, in every layout, with operands that vectors of 4 may be read of and without. */
+START_TEST(tiles_of_gpus_cover_products_of_any_size)
+{
+    static const struct {
+        int64_t m, n, k;
+        const char *tile;
+    } sizes[] = {{260, 392, 20, "128x128"}, {76, 60, 36, "64x64"}, {20, 140, 36, "32x128"}, {140, 28, 20, "128x32"},
+                 {12, 28, 20, "32x32"}};
+    if (!gpu_class()) return;
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
+        for (int trans = 0; trans < 4; trans++) {
+            int64_t m = sizes[s].m, n = sizes[s].n, k = sizes[s].k;
+            hg_gemm_problem q = {.trans_a = trans & 1, .trans_b = trans & 2, .m = m, .n = n, .k = k, .batch = 1};
+            q.a.ld = trans & 1 ? m : k;
+            q.b.ld = trans & 2 ? k : n;
+            q.c.ld = n;
+            ck_assert_str_eq(hg_gemm_algorithm(test_device(), &q), sizes[s].tile);
+            check_product(&(product){PRODUCT(m, n, k, 1), .trans_a = trans & 1, .trans_b = trans & 2,
+                                     .bias_along = HG_BIAS_ROWS, .relu = true});
+            check_product(&(product){PRODUCT(m - 3, n - 3, k - 3, 1), .trans_a = trans & 1, .trans_b = trans & 2,
+                                     .beta = 1});
+        }
+    check_product(&(product){PRODUCTS(2, 36, 40, 2000), .trans_b = true, .bias_along = HG_BIAS_COLUMNS});
+}
+END_TEST
+
 START_TEST(random_products)
 {
     for (int i = 0; i < (gpu_class() ? 40 : 100); i++) {
@@ -272,6 +298,6 @@ Suite *gemm_suite(void)
         "gemm", every_transpose_at_every_edge_of_the_tiles, few_rows_by_a_matrix_that_lies_transposed,
         offsets_and_leading_dimensions_leave_the_rest_alone,
         alpha_and_beta, bias_and_relu, batches_share_an_operand_or_have_their_own, empty_sizes, a_long_sum_is_split,
-        large_products_go_in_chunks, random_products, rounding_stays_within_the_metric, double_precision,
+        large_products_go_in_chunks, tiles_of_gpus_cover_products_of_any_size, random_products, rounding_stays_within_the_metric, double_precision,
         double_precision_on_gpus, the_same_product_gives_the_same_bits, relu_keeps_nan, bad_problems_say_what_is_wrong);
 }
