@@ -114,14 +114,8 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm_tiles(int 
                                         k + ACROSS_K(item + i * ITEMS), depth)                                         \
                                : along(b, (INDEX)ldb, column0 + ALONG_LANE(item + i * ITEMS, BN), n,                   \
                                        k + ALONG_K(item + i * ITEMS, BN), depth))
-#define FETCH_A_REST(i) ra##i = PIECE_A(i, BK * step__);
-#define FETCH_B_REST(i) rb##i = PIECE_B(i, BK * step__);
-#define FETCH_REST(step)                                                                                               \
-    {                                                                                                                  \
-        const int step__ = step;                                                                                       \
-        TILE_PIECES_A(FETCH_A_REST)                                                                                    \
-        TILE_PIECES_B(FETCH_B_REST)                                                                                    \
-    }
+#define FETCH_A_REST(i) ra##i = PIECE_A(i, BK * (int)step__);
+#define FETCH_B_REST(i) rb##i = PIECE_B(i, BK * (int)step__);
 #if ALIGNED
     /* Where an item's pieces lie in step 0. */
 #define PLACE_A(i)                                                                                                     \
@@ -139,14 +133,25 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm_tiles(int 
     const INDEX step_a = BK * (TRANS_A ? (INDEX)lda : 1), step_b = BK * (TRANS_B ? 1 : (INDEX)ldb);
 #define FETCH_A(i) ra##i = *(__global const float4 *)(a + step__ * step_a + at_a##i);
 #define FETCH_B(i) rb##i = *(__global const float4 *)(b + step__ * step_b + at_b##i);
+    const int full = depth / BK;
 #define FETCH(step)                                                                                                    \
     {                                                                                                                  \
         const INDEX step__ = step;                                                                                     \
-        TILE_PIECES_A(FETCH_A)                                                                                         \
-        TILE_PIECES_B(FETCH_B)                                                                                         \
+        if (step < full) {                                                                                             \
+            TILE_PIECES_A(FETCH_A)                                                                                     \
+            TILE_PIECES_B(FETCH_B)                                                                                     \
+        } else {                                                                                                       \
+            TILE_PIECES_A(FETCH_A_REST)                                                                                \
+            TILE_PIECES_B(FETCH_B_REST)                                                                                \
+        }                                                                                                              \
     }
 #else
-#define FETCH FETCH_REST
+#define FETCH(step)                                                                                                    \
+    {                                                                                                                  \
+        const int step__ = step;                                                                                       \
+        TILE_PIECES_A(FETCH_A_REST)                                                                                    \
+        TILE_PIECES_B(FETCH_B_REST)                                                                                    \
+    }
 #endif
 #if TRANS_A
 #define KEEP_A(i) keep_along(ra##i, item + i * ITEMS, BM, LDA, to_a_);
@@ -164,7 +169,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void gemm_tiles(int 
         TILE_PIECES_A(KEEP_A)                                                                                          \
         TILE_PIECES_B(KEEP_B)                                                                                          \
     }
-    TILE_PRODUCT((depth + BK - 1) / BK, depth / BK);
+    TILE_PRODUCT((depth + BK - 1) / BK);
 
     const finish f = {m, n, alpha, beta, epilogue, c, (INDEX)ldc, bias + bias_o};
 #define STORE(r)                                                                                                       \

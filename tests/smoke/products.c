@@ -1,4 +1,4 @@
-/* Matrix products, and what is made of them. On devices of class GPU they are CLBlast's. */
+/* Matrix products, and what is made of them. On GPUs that CLBlast is tuned for they are its. */
 #include <stdlib.h>
 #include <string.h>
 
