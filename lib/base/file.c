@@ -68,6 +68,24 @@ hg_status hg_new_file_open(hg_new_file *f, const char *path)
     return HG_OK;
 }
 
+static hg_status cannot_write(const hg_new_file *f, int reason)
+{
+    return hg_error(HG_E_IO, "cannot write %s: %s; what was there before is kept", f->path, strerror(reason));
+}
+
+hg_status hg_new_file_put(hg_new_file *f, const void *data, size_t size)
+{
+    errno = 0;
+    return !size || fwrite(data, 1, size, f->stream) == size ? HG_OK : cannot_write(f, errno);
+}
+
+hg_status hg_new_file_patch(hg_new_file *f, uint64_t at, const void *data, size_t size)
+{
+    bool good = !fseeko(f->stream, (off_t)at, SEEK_SET) && fwrite(data, 1, size, f->stream) == size &&
+                !fseeko(f->stream, 0, SEEK_END);
+    return good ? HG_OK : cannot_write(f, errno);
+}
+
 hg_status hg_new_file_commit(hg_new_file *f)
 {
     bool bad = ferror(f->stream) || fflush(f->stream) || fsync(fileno(f->stream));
@@ -83,7 +101,7 @@ hg_status hg_new_file_commit(hg_new_file *f)
     }
     hg_status status = HG_OK;
     if (bad) {
-        status = hg_error(HG_E_IO, "cannot write %s: %s; what was there before is kept", f->path, strerror(reason));
+        status = cannot_write(f, reason);
     } else {
         free(f->temporary);
         f->temporary = NULL;

@@ -2,6 +2,7 @@
 #ifndef HG_BASE_FILE_H
 #define HG_BASE_FILE_H
 
+#include <stdint.h>
 #include <stdio.h>
 
 #include "base/error.h"
@@ -20,6 +21,10 @@ typedef struct hg_new_file {
 } hg_new_file;
 
 hg_status hg_new_file_open(hg_new_file *f, const char *path);
+/* Appends bytes. HG_E_IO: the caller abandons the file. */
+hg_status hg_new_file_put(hg_new_file *f, const void *data, size_t size);
+/* Overwrites bytes that are written already; the end stays where appending goes on. */
+hg_status hg_new_file_patch(hg_new_file *f, uint64_t at, const void *data, size_t size);
 hg_status hg_new_file_commit(hg_new_file *f);  /* the file is closed in any case */
 void hg_new_file_abandon(hg_new_file *f);      /* harmless after commit */
 

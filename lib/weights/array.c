@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "weights/source.h"
 
 static const struct {
     const char *name;
@@ -70,35 +71,31 @@ hg_status hg_array_alloc(hg_array *a, hg_array_dtype dtype, hg_shape shape)
 void hg_array_free(hg_array *a)
 {
     if (!a->borrowed) free(a->data);
+    hg_array_source_free(a->source);
     *a = (hg_array){0};
 }
 
-void hg_array_gather(hg_array *a, const void *from, int64_t offset, const int64_t stride[HG_MAX_DIMS])
+hg_status hg_array_read(const hg_array *a, int64_t first, int64_t count, void *out)
 {
-    int ndim = a->shape.ndim;
-    int64_t index[HG_MAX_DIMS] = {0}, size = (int64_t)dtypes[a->dtype].size, count = hg_array_count(a);
-    int64_t row = ndim ? a->shape.size[ndim - 1] : 1, step = ndim ? stride[ndim - 1] : 1;
-    char *to = a->data;
-    for (int64_t done = 0; done < count; done += row) {
-        const char *source = (const char *)from + offset * size;
-        if (step == 1) {
-            memcpy(to, source, (size_t)(row * size));
-            to += row * size;
-        } else {
-            for (int64_t i = 0; i < row; i++, to += size) memcpy(to, source + i * step * size, (size_t)size);
-        }
-        for (int d = ndim - 2; d >= 0; d--) {
-            offset += stride[d];
-            if (++index[d] < a->shape.size[d]) break;
-            offset -= index[d] * stride[d];
-            index[d] = 0;
-        }
-    }
+    size_t size = dtypes[a->dtype].size;
+    if (!a->data) return hg_array_source_read(a, first, count, out);
+    memcpy(out, (const char *)a->data + (size_t)first * size, (size_t)count * size);
+    return HG_OK;
 }
 
-void hg_array_tidy(hg_array *a)
+hg_status hg_array_check(const hg_array *a)
 {
-    if (a->dtype != HG_ARRAY_BOOL) return;
-    unsigned char *byte = a->data;
-    for (int64_t i = 0, n = hg_array_count(a); i < n; i++) byte[i] = byte[i] != 0;
+    const unsigned char *bytes;
+    return a->data ? HG_OK : hg_extent_open(a->source->extent, &bytes);
+}
+
+hg_status hg_array_load(hg_array *a)
+{
+    if (a->data) return HG_OK;
+    hg_array loaded;
+    HG_TRY(hg_array_alloc(&loaded, a->dtype, a->shape));
+    hg_status status = hg_array_read(a, 0, hg_array_count(a), loaded.data);
+    hg_array_free(status == HG_OK ? a : &loaded);
+    if (status == HG_OK) *a = loaded;
+    return status;
 }

@@ -20,11 +20,14 @@ typedef enum hg_array_dtype {
 } hg_array_dtype;
 #define HG_ARRAY_DTYPES (HG_ARRAY_BF16 + 1)
 
+struct hg_array_source;
+
 typedef struct hg_array {
     hg_array_dtype dtype;
     hg_shape shape;
-    void *data;         /* row-major, little endian, never NULL, not even when empty */
+    void *data;         /* row-major, little endian; never NULL, not even when empty, but for an array in a file */
     bool borrowed;      /* the data is someone else's and outlives the array */
+    struct hg_array_source *source;   /* the file that has the elements, source.h; NULL: they are in `data` */
 } hg_array;
 
 const char *hg_array_dtype_name(hg_array_dtype dtype);  /* "float32" ... as PyTorch names them */
@@ -39,11 +42,18 @@ size_t hg_array_bytes(const hg_array *a);
 hg_status hg_array_alloc(hg_array *a, hg_array_dtype dtype, hg_shape shape);
 void hg_array_free(hg_array *a);
 
-/* Gathers a strided view (offset and strides in elements, all inside `from`, checked by the caller) row-major into
- * a->data, whose shape is the view's. */
-void hg_array_gather(hg_array *a, const void *from, int64_t offset, const int64_t stride[HG_MAX_DIMS]);
+/* ---- Elements, wherever they are: bools are 0 or 1 whatever the file has. Errors are those of hg_extent_open(). ---- */
 
-/* Makes every byte of a bool array 0 or 1: files may hold others. Does nothing to other types. */
-void hg_array_tidy(hg_array *a);
+/* Copies `count` elements from the row-major index `first` on. */
+hg_status hg_array_read(const hg_array *a, int64_t first, int64_t count, void *out);
+/* The same as another type: floats are rounded to the nearest, or cut to integers, 0 for what does not fit. */
+hg_status hg_array_convert(const hg_array *a, int64_t first, int64_t count, hg_dtype to, void *out);
+/* Whether they can be read: an entry of a zip is compared with its checksum, once. */
+hg_status hg_array_check(const hg_array *a);
+/* Brings all elements to `data`, if they are not there; the array owns them. Also HG_E_MEMORY. */
+hg_status hg_array_load(hg_array *a);
+
+/* What is read at a time, so that large arrays need no memory of their size: 128 KiB to 1 MiB. */
+#define HG_ARRAY_CHUNK INT64_C(131072)      /* elements */
 
 #endif

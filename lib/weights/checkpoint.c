@@ -158,8 +158,9 @@ hg_checkpoint *hg_checkpoint_read(const char *path)
 {
     hg_value *root = NULL;
     if (hg_pth_read(path, &root) != HG_OK) return NULL;
-    if (root->kind == HG_VALUE_DICT) return make(root, path);
-    hg_error(HG_E_FORMAT, "%s: holds %s, not a dict", path, hg_value_kind_name(root->kind));
+    hg_status status = root->kind == HG_VALUE_DICT ? hg_value_check(root)
+                       : hg_error(HG_E_FORMAT, "%s: holds %s, not a dict", path, hg_value_kind_name(root->kind));
+    if (status == HG_OK) return make(root, path);
     hg_value_free(root);
     return NULL;
 }
@@ -239,13 +240,15 @@ hg_status hg_checkpoint_get_array(const hg_checkpoint *c, const char *name, hg_d
                                   const void **data)
 {
     hg_value *dict;
+    hg_value *item;
     const char *last;
-    const hg_array *a;
     HG_TRY(walk(c, name, false, &dict, &last));
-    HG_TRY(hg_value_get_array(c->where, dict, last, &a));
+    HG_TRY(hg_value_get(c->where, dict, last, HG_VALUE_ARRAY, &item));
+    hg_array *a = &item->array;
     if (a->dtype != (hg_array_dtype)dtype)
         return hg_error(HG_E_FORMAT, "%s: '%s' is an array of %s, not of %s", c->where, name,
                         hg_array_dtype_name(a->dtype), hg_dtype_name(dtype));
+    HG_TRY(hg_array_load(a));
     *shape = a->shape;
     *data = a->data;
     return HG_OK;

@@ -5,21 +5,17 @@
 #include <string.h>
 
 #include "base/checked.h"
-#include "base/file.h"
 #include "weights/pickle.h"
 #include "weights/pth.h"
 
-/* Tensors may share and repeat storage (expand), but not turn a small file into more memory than this. */
-#define LARGEST_EXPANSION(file_size) ((file_size) * 16 + (256 << 20))
-
 typedef struct reader {
+    hg_map *map;
     const char *path;
-    const char *bytes;
+    const unsigned char *bytes;
     size_t size, at;
-    size_t budget;              /* bytes that may still be allocated */
     hg_pickle document;
     const hg_pickle_storage **sorted;   /* the document's storages, by key */
-    const char **data;          /* of each storage, NULL until its key comes */
+    hg_extent **extents;          /* of each storage, NULL until its key comes */
 } reader;
 
 static hg_status damaged(const reader *r, const char *what)
@@ -36,7 +32,7 @@ static hg_status no_memory(const reader *r)
 static hg_status read_magic(reader *r)
 {
     static const char magic[] = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
-    size_t start = r->size > 2 && (unsigned char)r->bytes[2] == 0x95 ? 11 : 2, length = sizeof magic - 1;
+    size_t start = r->size > 2 && r->bytes[2] == 0x95 ? 11 : 2, length = sizeof magic - 1;
     if (r->size < start + length || memcmp(r->bytes + start, magic, length))
         return hg_error(HG_E_FORMAT, "%s: a pickle, but not of torch.save; save the tensors with torch.save", r->path);
     r->at = start + length;
@@ -100,21 +96,28 @@ static hg_status read_storage(reader *r, const char *key)
     if (count != s->count) return damaged(r, "a storage's size is not what the pickle says");
     if (!hg_mul_size((size_t)count, hg_array_dtype_size(s->dtype), &need) || r->size - r->at < need)
         return damaged(r, "the tensors are cut off");
+    hg_extent *b = hg_extent_new(r->map, r->bytes + r->at, need, NULL, 0);
+    if (!b) return HG_E_MEMORY;
+    hg_status status = HG_OK;
     for (size_t i = first; i < r->document.storage_count && !compare_storages(&r->sorted[i], &s); i++) {
-        if (r->sorted[i]->dtype != s->dtype || r->sorted[i]->count != s->count)
-            return damaged(r, "two tensors disagree about the type of a storage");
-        r->data[r->sorted[i] - r->document.storages] = r->bytes + r->at;
+        hg_extent **place = &r->extents[r->sorted[i] - r->document.storages];
+        if (*place) status = damaged(r, "it has a storage twice");
+        else if (r->sorted[i]->dtype != s->dtype || r->sorted[i]->count != s->count)
+            status = damaged(r, "two tensors disagree about the type of a storage");
+        if (status != HG_OK) break;
+        *place = hg_extent_retain(b);
     }
+    hg_extent_release(b);
     r->at += need;
-    return HG_OK;
+    return status;
 }
 
 static hg_status read_storages(reader *r, const hg_value *keys)
 {
     size_t count = r->document.storage_count;
     r->sorted = calloc(count + 1, sizeof *r->sorted);
-    r->data = calloc(count + 1, sizeof *r->data);
-    if (!r->sorted || !r->data) return no_memory(r);
+    r->extents = calloc(count + 1, sizeof *r->extents);
+    if (!r->sorted || !r->extents) return no_memory(r);
     for (size_t i = 0; i < count; i++) r->sorted[i] = &r->document.storages[i];
     qsort(r->sorted, count, sizeof *r->sorted, compare_storages);
     if (keys->kind != HG_VALUE_LIST) return damaged(r, "the list of storages is no list");
@@ -126,20 +129,11 @@ static hg_status read_storages(reader *r, const hg_value *keys)
     return r->at == r->size ? HG_OK : damaged(r, "bytes follow the last storage");
 }
 
-static hg_status fill(reader *r, const hg_pickle_view *view)
+static hg_status set_source(reader *r, const hg_pickle_view *view)
 {
-    hg_array *a = view->array;
-    size_t size = hg_array_bytes(a);
-    if (!r->data[view->storage]) return damaged(r, "the storage of a tensor is missing");
-    if (size > r->budget)
-        return hg_error(HG_E_FORMAT, "%s: its tensors would need many times the file's size; the file is damaged",
-                        r->path);
-    r->budget -= size;
-    a->data = malloc(size ? size : 1);
-    if (!a->data) return no_memory(r);
-    hg_array_gather(a, r->data[view->storage], view->offset, view->stride);
-    hg_array_tidy(a);
-    return HG_OK;
+    hg_extent *b = r->extents[view->storage];
+    return b ? hg_array_set_source(view->array, b, view->offset, view->stride)
+             : damaged(r, "the storage of a tensor is missing");
 }
 
 static hg_status read_document(reader *r)
@@ -151,26 +145,27 @@ static hg_status read_document(reader *r)
     HG_TRY(next_pickle(r, &keys));
     hg_status status = read_storages(r, keys.root);
     hg_pickle_free(&keys);
-    for (size_t i = 0; i < r->document.view_count && status == HG_OK; i++) status = fill(r, &r->document.views[i]);
-    return status;
+    for (size_t i = 0; i < r->document.view_count && status == HG_OK; i++) status = set_source(r, &r->document.views[i]);
+    return status == HG_OK ? hg_pickle_expansion(r->path, &r->document, r->size) : status;
 }
 
-hg_status hg_legacy_read(const char *path, hg_value **out)
+bool hg_is_pth_legacy(const unsigned char *start, size_t size)
 {
+    return size >= 4 && start[0] == 0x80 && start[1] >= 2 && start[1] <= 5;
+}
+
+hg_status hg_pth_legacy(hg_map *map, hg_value **out)
+{
+    reader r = {.map = map, .path = map->path, .bytes = map->bytes, .size = map->size};
     *out = NULL;
-    void *bytes;
-    reader r = {.path = path};
-    HG_TRY(hg_read_file(path, &bytes, &r.size));
-    r.bytes = bytes;
-    r.budget = LARGEST_EXPANSION(r.size);
     hg_status status = read_document(&r);
     if (status == HG_OK) {
         *out = r.document.root;
         r.document.root = NULL;
     }
+    for (size_t i = 0; r.extents && i < r.document.storage_count; i++) hg_extent_release(r.extents[i]);
     hg_pickle_free(&r.document);
     free(r.sorted);
-    free(r.data);
-    free(bytes);
+    free(r.extents);
     return status;
 }

@@ -1,13 +1,10 @@
 #include "weights/npy.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
-#include "base/file.h"
-#include "base/str.h"
+#include "weights/write.h"
 
 #define MAGIC "\x93NUMPY"
 #define MAGIC_SIZE 6
@@ -26,9 +23,14 @@ static const struct {
 typedef struct header {
     const char *name, *at, *end;
     hg_array_dtype dtype;
-    bool fortran, has_descr, has_order, has_shape;
+    bool fortran, big_endian, has_descr, has_order, has_shape;
     hg_shape shape;
 } header;
+
+bool hg_is_npy(const unsigned char *start, size_t size)
+{
+    return size >= MAGIC_SIZE && !memcmp(start, MAGIC, MAGIC_SIZE);
+}
 
 static hg_status damaged(const header *h, const char *what)
 {
@@ -59,15 +61,16 @@ static hg_status read_string(header *h, char *out, size_t size)
 
 static hg_status read_descr(header *h)
 {
-    char descr[32];
+    char descr[32] = "";
     if (accept(h, "["))
         return hg_error(HG_E_FORMAT, "%s: a structured .npy array; save its fields as arrays of their own", h->name);
     HG_TRY(read_string(h, descr, sizeof descr));
     for (size_t i = 0; i < TYPES; i++) {
-        /* byte order means nothing for single bytes */
-        if (strcmp(types[i].descr, descr) && !(types[i].descr[0] == '|' && !strcmp(types[i].descr + 1, descr + 1)))
-            continue;
+        if (strcmp(types[i].descr + 1, descr + 1)) continue;
+        bool byte = types[i].descr[0] == '|';       /* for which the order means nothing */
+        if (!byte && *descr != '<' && *descr != '>') continue;
         h->dtype = types[i].dtype;
+        h->big_endian = *descr == '>' && !byte;
         h->has_descr = true;
         return HG_OK;
     }
@@ -121,93 +124,102 @@ static hg_status read_header(header *h)
     return HG_OK;
 }
 
-hg_status hg_npy_parse(const char *name, const void *bytes, size_t size, hg_array *out)
+/* The header, and where the elements begin. */
+static hg_status parse(header *h, const unsigned char *b, size_t size, size_t *start)
 {
-    *out = (hg_array){0};
-    const unsigned char *b = bytes;
-    if (size < 10 || memcmp(b, MAGIC, MAGIC_SIZE))
+    const char *name = h->name;
+    if (size < 10 || !hg_is_npy(b, size))
         return hg_error(HG_E_FORMAT, "%s: not a .npy file; write it with numpy.save", name);
     int version = b[6];
     if (version < 1 || version > 3)
         return hg_error(HG_E_FORMAT, "%s: .npy version %d; versions 1 to 3 are known", name, version);
-    size_t start = version == 1 ? 10 : 12;
-    if (size < start) return hg_error(HG_E_FORMAT, "%s: the file is cut off in its header", name);
+    *start = version == 1 ? 10 : 12;
+    if (size < *start) return hg_error(HG_E_FORMAT, "%s: the file is cut off in its header", name);
     size_t length = b[8] | (size_t)b[9] << 8;
     if (version > 1) length |= (size_t)b[10] << 16 | (size_t)b[11] << 24;
-    if (size - start < length) return hg_error(HG_E_FORMAT, "%s: the file is cut off in its header", name);
+    if (size - *start < length) return hg_error(HG_E_FORMAT, "%s: the file is cut off in its header", name);
+    h->at = (const char *)b + *start;
+    h->end = h->at + length;
+    *start += length;
+    return read_header(h);
+}
 
-    header h = {.name = name, .at = (const char *)b + start, .end = (const char *)b + start + length};
-    HG_TRY(read_header(&h));
-    int64_t count;
-    size_t need, have = size - start - length;
+hg_status hg_npy_view(const char *name, hg_extent *b, hg_array *out)
+{
+    *out = (hg_array){0};
+    header h = {.name = name};
+    const unsigned char *bytes;
+    size_t start, need;
+    int64_t count, stride[HG_MAX_DIMS];
+    HG_TRY(hg_extent_open(b, &bytes));
+    HG_TRY(parse(&h, bytes, b->size, &start));
     if (!hg_array_measure(h.dtype, &h.shape, &count, &need)) return damaged(&h, "the shape is too large");
+    size_t have = b->size - start;
     if (have != need)
         return hg_error(HG_E_FORMAT, "%s: the shape needs %zu bytes of data, the file has %zu; it is %s", name, need,
                         have, have < need ? "cut off" : "damaged");
-    HG_TRY(hg_array_alloc(out, h.dtype, h.shape));
-    int64_t stride[HG_MAX_DIMS] = {0};
-    if (count > 0) {
-        int64_t step = 1;
-        for (int i = 0; i < h.shape.ndim; i++) {
-            int d = h.fortran ? i : h.shape.ndim - 1 - i;
-            stride[d] = step;
-            step *= h.shape.size[d];
-        }
-    }
-    hg_array_gather(out, b + start + length, 0, stride);
-    hg_array_tidy(out);
-    return HG_OK;
+    hg_dense_strides(&h.shape, h.fortran, stride);
+    out->dtype = h.dtype;
+    out->shape = h.shape;
+    b->big_endian = h.big_endian;
+    b->start = start;
+    return hg_array_set_source(out, b, 0, stride);
 }
 
 hg_status hg_npy_read(const char *path, hg_array *out)
 {
     *out = (hg_array){0};
-    void *bytes;
-    size_t size;
-    HG_TRY(hg_read_file(path, &bytes, &size));
-    hg_status status = hg_npy_parse(path, bytes, size, out);
-    free(bytes);
+    hg_map *map;
+    HG_TRY(hg_map_open(path, &map));
+    hg_extent *b = hg_extent_new(map, map->bytes, map->size, NULL, 0);
+    hg_status status = b ? hg_npy_view(path, b, out) : HG_E_MEMORY;
+    if (status == HG_OK) status = hg_array_load(out);
+    if (status != HG_OK) hg_array_free(out);
+    hg_extent_release(b);
+    hg_map_release(map);
     return status;
 }
 
-static char *header_text(const char *descr, const hg_shape *shape, size_t *length)
-{
-    hg_str s = {0};
-    hg_str_add(&s, "{'descr': '%s', 'fortran_order': False, 'shape': (", descr);
-    for (int d = 0; d < shape->ndim; d++) hg_str_add(&s, d ? " %" PRId64 "," : "%" PRId64 ",", shape->size[d]);
-    if (shape->ndim > 1 && !s.failed) s.length--;     /* (3, 4) but (3,) */
-    hg_str_add(&s, "), }");
-    while (!s.failed && (10 + s.length + 1) % 64) hg_str_add(&s, " ");
-    hg_str_add(&s, "\n");
-    *length = s.length;
-    return hg_str_take(&s);
-}
-
-hg_status hg_npy_write(const char *path, const hg_array *a)
+hg_status hg_npy_header(const char *path, const hg_array *a, hg_str *out)
 {
     const char *descr = NULL;
     for (size_t i = 0; i < TYPES; i++)
         if (types[i].dtype == a->dtype) descr = types[i].descr;
     if (!descr)
-        return hg_error(HG_E_DTYPE, "%s: .npy has no type for %s; convert to float32", path,
-                        hg_array_dtype_name(a->dtype));
-    size_t length, bytes = hg_array_bytes(a);
-    char *text = header_text(descr, &a->shape, &length);
-    if (!text) return hg_error(HG_E_MEMORY, "cannot write %s: out of memory", path);
+        return hg_error(HG_E_DTYPE, "cannot write %s: NumPy has no type for %s; convert to float32, or write another "
+                        "format", path, hg_array_dtype_name(a->dtype));
+    hg_str s = {0};
+    hg_str_add(&s, "{'descr': '%s', 'fortran_order': False, 'shape': (", descr);
+    for (int d = 0; d < a->shape.ndim; d++) hg_str_add(&s, d ? " %" PRId64 "," : "%" PRId64 ",", a->shape.size[d]);
+    if (a->shape.ndim > 1 && !s.failed) s.length--;     /* (3, 4) but (3,) */
+    hg_str_add(&s, "), }");
+    while (!s.failed && (10 + s.length + 1) % 64) hg_str_add(&s, " ");
+    hg_str_add(&s, "\n");
+    unsigned char start[10] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, s.length & 255, s.length >> 8 & 255};
+    hg_str_add_bytes(out, start, sizeof start);
+    if (!s.failed) hg_str_add_bytes(out, s.text, s.length);
+    bool failed = s.failed || out->failed;
+    hg_str_free(&s);
+    return failed ? hg_error(HG_E_MEMORY, "cannot write %s: out of memory", path) : HG_OK;
+}
+
+static hg_status write_file(hg_new_file *file, const hg_str *text, const hg_array *a)
+{
+    HG_TRY(hg_new_file_put(file, text->text, text->length));
+    return hg_array_each_chunk(a, hg_put_chunk, file);
+}
+
+hg_status hg_npy_write(const char *path, const hg_array *a)
+{
+    hg_str text = {0};
     hg_new_file file;
-    hg_status status = hg_new_file_open(&file, path);
+    hg_status status = hg_npy_header(path, a, &text);
+    if (status == HG_OK) status = hg_new_file_open(&file, path);
     if (status == HG_OK) {
-        unsigned char start[10] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, length & 255, length >> 8 & 255};
-        errno = 0;
-        bool good = fwrite(start, 1, sizeof start, file.stream) == sizeof start &&
-                    fwrite(text, 1, length, file.stream) == length && fwrite(a->data, 1, bytes, file.stream) == bytes;
-        if (good) {
-            status = hg_new_file_commit(&file);
-        } else {
-            status = hg_error(HG_E_IO, "cannot write %s: %s; what was there before is kept", path, strerror(errno));
-            hg_new_file_abandon(&file);
-        }
+        status = write_file(&file, &text, a);
+        if (status == HG_OK) status = hg_new_file_commit(&file);
+        else hg_new_file_abandon(&file);
     }
-    free(text);
+    hg_str_free(&text);
     return status;
 }

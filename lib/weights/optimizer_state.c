@@ -208,7 +208,8 @@ static hg_status get_step(const char *where, const hg_value *state, int64_t *ste
     double n = -1;
     if (v && v->kind == HG_VALUE_INT) n = (double)v->integer;
     if (v && v->kind == HG_VALUE_DOUBLE) n = v->real;
-    if (v && v->kind == HG_VALUE_ARRAY && hg_array_count(&v->array) == 1) n = hg_array_number(&v->array, 0);
+    if (v && v->kind == HG_VALUE_ARRAY && hg_array_count(&v->array) == 1)
+        HG_TRY(hg_array_convert(&v->array, 0, 1, HG_F64, &n));
     if (!(n >= 0 && n < 9e15)) return hg_error(HG_E_FORMAT, "%s: key 'step' is missing or no count", where);
     *step = (int64_t)n;
     return HG_OK;

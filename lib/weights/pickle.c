@@ -463,3 +463,16 @@ void hg_pickle_free(hg_pickle *p)
     free(p->views);
     *p = (hg_pickle){0};
 }
+
+hg_status hg_pickle_expansion(const char *name, const hg_pickle *p, size_t file_size)
+{
+    size_t left = file_size * 16 + (256u << 20);
+    for (size_t i = 0; i < p->view_count; i++) {
+        size_t bytes = hg_array_bytes(p->views[i].array);
+        if (bytes > left)
+            return hg_error(HG_E_FORMAT, "%s: its tensors would need many times the file's size; the file is damaged",
+                            name);
+        left -= bytes;
+    }
+    return HG_OK;
+}

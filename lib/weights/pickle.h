@@ -34,6 +34,10 @@ typedef struct hg_pickle {
 hg_status hg_pickle_parse(const char *name, const void *bytes, size_t size, size_t *used, hg_pickle *out);
 void hg_pickle_free(hg_pickle *p);
 
+/* Tensors may share and repeat storage (expand), but not turn a small file into very much more than it holds: HG_E_FORMAT
+ * then. */
+hg_status hg_pickle_expansion(const char *name, const hg_pickle *p, size_t file_size);
+
 /* PyTorch's class of a storage: "FloatStorage". */
 const char *hg_pickle_storage_name(hg_array_dtype dtype);
 

@@ -7,6 +7,7 @@
 #include "base/grow.h"
 #include "weights/pickle.h"
 #include "weights/pth.h"
+#include "weights/write.h"
 #include "weights/zip_write.h"
 
 typedef struct writer {
@@ -140,6 +141,11 @@ static hg_status put_value(writer *w, const hg_value *v, int depth)
     return HG_OK;
 }
 
+static hg_status put_entry(void *user, const void *bytes, size_t size)
+{
+    return hg_zip_put(user, bytes, size);
+}
+
 static hg_status write_zip(const writer *w)
 {
     hg_zip_writer z;
@@ -149,7 +155,12 @@ static hg_status write_zip(const writer *w)
     for (size_t i = 0; i < w->count; i++) {
         char name[40];
         snprintf(name, sizeof name, "archive/data/%zu", i);
-        HG_TRY(hg_zip_add(&z, name, w->arrays[i]->data, hg_array_bytes(w->arrays[i])));
+        HG_TRY(hg_zip_begin_entry(&z, name, hg_array_bytes(w->arrays[i])));
+        hg_status status = hg_array_each_chunk(w->arrays[i], put_entry, &z);
+        if (status == HG_OK) status = hg_zip_end_entry(&z);
+        if (status == HG_OK) continue;
+        hg_zip_abandon(&z);
+        return status;
     }
     HG_TRY(hg_zip_add(&z, "archive/version", "3\n", 2));
     return hg_zip_finish(&z);

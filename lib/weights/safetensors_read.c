@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "weights/safetensors.h"
 
 #define LARGEST_HEADER 100000000    /* the reference implementation's */
@@ -12,6 +11,7 @@
 
 typedef struct reader {
     const char *path;
+    hg_map *map;
     const unsigned char *data;      /* behind the header */
     size_t size;
     hg_value *dict;
@@ -88,25 +88,32 @@ static hg_status read_range(const reader *r, const char *name, const json_t *ent
     return HG_OK;
 }
 
+static hg_status add_tensor(reader *r, const char *name, hg_array *a, struct range range)
+{
+    int64_t stride[HG_MAX_DIMS];
+    hg_extent *b = hg_extent_new(r->map, r->data + range.begin, range.end - range.begin, NULL, 0);
+    if (!b) return HG_E_MEMORY;
+    hg_dense_strides(&a->shape, false, stride);
+    hg_status status = hg_array_set_source(a, b, 0, stride);
+    hg_extent_release(b);
+    if (status != HG_OK) return status;
+    hg_value *item = hg_value_array(a);
+    return hg_value_add_entry(r->dict, hg_value_string(name), item);
+}
+
 static hg_status read_tensor(reader *r, const char *name, const json_t *entry)
 {
     hg_array a = {0};
-    hg_array_dtype dtype;
-    hg_shape shape;
     struct range range;
     int64_t count;
     size_t bytes;
-    HG_TRY(read_dtype(r, name, entry, &dtype));
-    HG_TRY(read_shape(r, name, entry, &shape));
+    HG_TRY(read_dtype(r, name, entry, &a.dtype));
+    HG_TRY(read_shape(r, name, entry, &a.shape));
     HG_TRY(read_range(r, name, entry, &range));
-    if (!hg_array_measure(dtype, &shape, &count, &bytes) || bytes != range.end - range.begin)
+    if (!hg_array_measure(a.dtype, &a.shape, &count, &bytes) || bytes != range.end - range.begin)
         return damaged(r, name, "its size is not what its shape says");
     if (bytes) r->ranges[r->count++] = range;
-    HG_TRY(hg_array_alloc(&a, dtype, shape));
-    memcpy(a.data, r->data + range.begin, bytes);
-    hg_array_tidy(&a);
-    hg_value *item = hg_value_array(&a);
-    return hg_value_add_entry(r->dict, hg_value_string(name), item);
+    return add_tensor(r, name, &a, range);
 }
 
 static int compare_ranges(const void *a, const void *b)
@@ -143,8 +150,10 @@ static hg_status read_tensors(reader *r, json_t *header)
     return check_cover(r);
 }
 
-static hg_status read_document(reader *r, const unsigned char *bytes, size_t size)
+static hg_status read_document(reader *r)
 {
+    const unsigned char *bytes = r->map->bytes;
+    size_t size = r->map->size;
     uint64_t length = 0;
     if (!hg_is_safetensors(bytes, size))
         return hg_error(HG_E_FORMAT, "%s: not a safetensors file; was the download complete?", r->path);
@@ -169,17 +178,13 @@ static hg_status read_document(reader *r, const unsigned char *bytes, size_t siz
     return status;
 }
 
-hg_status hg_safetensors_read(const char *path, hg_value **out)
+hg_status hg_safetensors_parse(hg_map *map, hg_value **out)
 {
     *out = NULL;
-    void *bytes;
-    size_t size;
-    reader r = {.path = path};
-    HG_TRY(hg_read_file(path, &bytes, &size));
-    hg_status status = read_document(&r, bytes, size);
+    reader r = {.path = map->path, .map = map};
+    hg_status status = read_document(&r);
     if (status == HG_OK) *out = r.dict;
     else hg_value_free(r.dict);
     free(r.ranges);
-    free(bytes);
     return status;
 }

@@ -303,8 +303,9 @@ hg_status hg_module_from_value(hg_module *m, const hg_value *state, const char *
 hg_status hg_load_state(hg_module *m, const char *path, bool strict)
 {
     hg_value *state;
+    const char *format;
     if (!path) return hg_error(HG_E_ARG, "load_state: the path is NULL");
-    HG_TRY(hg_weights_read(path, &state));
+    HG_TRY(hg_weights_parse(path, &format, &state));
     hg_status status = load(m, state, path, strict);
     hg_value_free(state);
     return status;

@@ -29,9 +29,7 @@ hg_status hg_scheduler_from_value(hg_scheduler *s, const hg_value *state, const 
 hg_status hg_tensor_to_value(hg_tensor *t, hg_value **out);
 /* Whether the shapes are the same; PyTorch's leave for a saved [1] in the place of a scalar included. */
 bool hg_array_fits(const hg_array *a, const hg_tensor *t);
-/* The array's elements as a tensor of `dtype` and `shape`, which has as many, in the open scope. */
+/* The array's elements as a tensor of `dtype` and `shape`, which has as many, in the open scope; chunk by chunk. */
 hg_tensor *hg_tensor_from_array(hg_device *dev, const hg_array *a, hg_dtype dtype, hg_shape shape);
-/* One element, of any type, as a number. */
-double hg_array_number(const hg_array *a, int64_t i);
 
 #endif

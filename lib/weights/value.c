@@ -286,6 +286,16 @@ hg_status hg_value_get_array(const char *where, const hg_value *dict, const char
     return HG_OK;
 }
 
+hg_status hg_value_check(const hg_value *v)
+{
+    if (v->kind == HG_VALUE_ARRAY) return hg_array_check(&v->array);
+    if (v->kind == HG_VALUE_LIST || v->kind == HG_VALUE_TUPLE)
+        for (size_t i = 0; i < v->list.count; i++) HG_TRY(hg_value_check(v->list.items[i]));
+    if (v->kind == HG_VALUE_DICT)
+        for (size_t i = 0; i < v->dict.count; i++) HG_TRY(hg_value_check(v->dict.entries[i].item));
+    return HG_OK;
+}
+
 bool hg_is_utf8(const char *bytes, size_t size)
 {
     const unsigned char *b = (const unsigned char *)bytes;

@@ -97,6 +97,9 @@ hg_status hg_value_get_double(const char *where, const hg_value *dict, const cha
 hg_status hg_value_get_string(const char *where, const hg_value *dict, const char *key, const char **out);
 hg_status hg_value_get_array(const char *where, const hg_value *dict, const char *key, const hg_array **out);
 
+/* hg_array_check() of all arrays in it. */
+hg_status hg_value_check(const hg_value *v);
+
 /* Whether the bytes are UTF-8 as RFC 3629 has it, without NUL. */
 bool hg_is_utf8(const char *bytes, size_t size);
 

@@ -3,12 +3,13 @@
  * an extra field 'FB', and it always writes the zip64 end record. Equal content makes equal files: no times. */
 #include "weights/zip_write.h"
 
-#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
 #define ALIGNMENT 64
 #define LOCAL_HEADER 30
+#define CRC_IN_HEADER 14
 #define LIMIT UINT32_C(0xffffffff)      /* from here on a field is in the zip64 extra */
 #define VERSION_ZIP64 45
 #define DATE_1980 0x21                  /* the first of January */
@@ -25,27 +26,27 @@ static uint32_t field(uint64_t x)
     return x < LIMIT ? (uint32_t)x : LIMIT;
 }
 
+static hg_status no_memory(hg_zip_writer *z)
+{
+    hg_status status = hg_error(HG_E_MEMORY, "cannot write %s: out of memory", z->file.path);
+    hg_zip_abandon(z);
+    return status;
+}
+
 static hg_status out(hg_zip_writer *z, const void *data, size_t size)
 {
-    errno = 0;
-    if (size && fwrite(data, 1, size, z->file.stream) != size) {
-        hg_status status = hg_error(HG_E_IO, "cannot write %s: %s; what was there before is kept", z->file.path,
-                                    strerror(errno));
-        hg_zip_abandon(z);
-        return status;
-    }
+    hg_status status = hg_new_file_put(&z->file, data, size);
+    if (status != HG_OK) hg_zip_abandon(z);
     z->at += size;
-    return HG_OK;
+    return status;
 }
 
 /* Writes the string and frees it. */
 static hg_status out_str(hg_zip_writer *z, hg_str *s)
 {
     if (s->failed) {
-        hg_status status = hg_error(HG_E_MEMORY, "cannot write %s: out of memory", z->file.path);
         hg_str_free(s);
-        hg_zip_abandon(z);
-        return status;
+        return no_memory(z);
     }
     hg_status status = out(z, s->text, s->length);
     hg_str_free(s);
@@ -73,39 +74,39 @@ static void put_common(hg_str *s, uint32_t crc, uint64_t size, size_t name, size
     put(s, extra, 2);
 }
 
-static void put_directory_entry(hg_zip_writer *z, const char *name, uint32_t crc, uint64_t size)
+static void put_directory_entry(hg_zip_writer *z)
 {
     hg_str *s = &z->directory;
-    int large = (size >= LIMIT ? 16 : 0) + (z->at >= LIMIT ? 8 : 0);
+    int large = (z->size >= LIMIT ? 16 : 0) + (z->header >= LIMIT ? 8 : 0);
     put(s, 0x02014b50, 4);
     put(s, 0, 2);
-    put_common(s, crc, size, strlen(name), large ? (size_t)large + 4 : 0);
+    put_common(s, z->crc, z->size, strlen(z->name), large ? (size_t)large + 4 : 0);
     put(s, 0, 6);               /* no comment, first disk, not text */
     put(s, 0, 4);               /* no attributes */
-    put(s, field(z->at), 4);
-    hg_str_add_bytes(s, name, strlen(name));
+    put(s, field(z->header), 4);
+    hg_str_add_bytes(s, z->name, strlen(z->name));
     if (!large) return;
     put(s, 1, 2);
     put(s, (uint64_t)large, 2);
-    if (size >= LIMIT) {
-        put(s, size, 8);
-        put(s, size, 8);
+    if (z->size >= LIMIT) {
+        put(s, z->size, 8);
+        put(s, z->size, 8);
     }
-    if (z->at >= LIMIT) put(s, z->at, 8);
+    if (z->header >= LIMIT) put(s, z->header, 8);
 }
 
-hg_status hg_zip_add(hg_zip_writer *z, const char *name, const void *data, size_t size)
+hg_status hg_zip_begin_entry(hg_zip_writer *z, const char *name, uint64_t size)
 {
-    uint32_t crc = (uint32_t)crc32_z(0, data, size);
     size_t zip64 = size >= LIMIT ? 20 : 0;
     size_t before = LOCAL_HEADER + strlen(name) + zip64 + 4;
     size_t padding = (ALIGNMENT - (z->at + before) % ALIGNMENT) % ALIGNMENT;
-    put_directory_entry(z, name, crc, size);
-    z->entries++;
-
+    if (!(z->name = strdup(name))) return no_memory(z);
+    z->header = z->at;
+    z->size = size;
+    z->crc = 0;
     hg_str s = {0};
     put(&s, 0x04034b50, 4);
-    put_common(&s, crc, size, strlen(name), zip64 + 4 + padding);
+    put_common(&s, 0, size, strlen(name), zip64 + 4 + padding);
     hg_str_add_bytes(&s, name, strlen(name));
     if (zip64) {
         put(&s, 1, 2);
@@ -116,8 +117,37 @@ hg_status hg_zip_add(hg_zip_writer *z, const char *name, const void *data, size_
     hg_str_add_bytes(&s, "FB", 2);
     put(&s, padding, 2);
     for (size_t i = 0; i < padding; i++) hg_str_add_bytes(&s, "Z", 1);
-    HG_TRY(out_str(z, &s));
+    return out_str(z, &s);
+}
+
+hg_status hg_zip_put(hg_zip_writer *z, const void *data, size_t size)
+{
+    z->crc = (uint32_t)crc32_z(z->crc, data, size);
     return out(z, data, size);
+}
+
+/* Now the checksum is known: it goes into the header, which is written already. */
+hg_status hg_zip_end_entry(hg_zip_writer *z)
+{
+    unsigned char crc[4];
+    for (int i = 0; i < 4; i++) crc[i] = z->crc >> 8 * i & 255;
+    hg_status status = hg_new_file_patch(&z->file, z->header + CRC_IN_HEADER, crc, sizeof crc);
+    if (status != HG_OK) {
+        hg_zip_abandon(z);
+        return status;
+    }
+    put_directory_entry(z);
+    z->entries++;
+    free(z->name);
+    z->name = NULL;
+    return HG_OK;
+}
+
+hg_status hg_zip_add(hg_zip_writer *z, const char *name, const void *data, size_t size)
+{
+    HG_TRY(hg_zip_begin_entry(z, name, size));
+    HG_TRY(hg_zip_put(z, data, size));
+    return hg_zip_end_entry(z);
 }
 
 hg_status hg_zip_finish(hg_zip_writer *z)
@@ -153,4 +183,6 @@ void hg_zip_abandon(hg_zip_writer *z)
 {
     hg_new_file_abandon(&z->file);
     hg_str_free(&z->directory);
+    free(z->name);
+    *z = (hg_zip_writer){0};
 }

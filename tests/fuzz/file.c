@@ -1,4 +1,5 @@
 #define _GNU_SOURCE
+#include <sanitizer/asan_interface.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -16,4 +17,31 @@ const char *fuzz_file(const uint8_t *data, size_t size)
     }
     if (fd < 0 || ftruncate(fd, 0) || pwrite(fd, data, size, 0) != (ssize_t)size) abort();
     return path;
+}
+
+/* ---- Instead of the library's calls: -Wl,--wrap ------------------------------------------------------------------- */
+
+enum { PAGE = 4096 };
+
+static size_t behind(size_t size)
+{
+    return (PAGE - size % PAGE) % PAGE;
+}
+
+void *__real_mmap(void *at, size_t size, int protection, int flags, int file, off_t offset);
+void *__wrap_mmap(void *at, size_t size, int protection, int flags, int file, off_t offset);
+int __real_munmap(void *at, size_t size);
+int __wrap_munmap(void *at, size_t size);
+
+void *__wrap_mmap(void *at, size_t size, int protection, int flags, int file, off_t offset)
+{
+    void *map = __real_mmap(at, size, protection, flags, file, offset);
+    if (map != MAP_FAILED) __asan_poison_memory_region((char *)map + size, behind(size));
+    return map;
+}
+
+int __wrap_munmap(void *at, size_t size)
+{
+    __asan_unpoison_memory_region((char *)at + size, behind(size));
+    return __real_munmap(at, size);
 }

@@ -7,7 +7,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* The path of a file in memory with these bytes; the same file each time. */
+/* The path of a file in memory with these bytes; the same file each time. The targets are linked so that mapping it
+ * makes the bytes behind its end in the last page forbidden to the sanitizer. */
 const char *fuzz_file(const uint8_t *data, size_t size);
+
+struct hg_value;
+/* Reads the first and the last elements of every array. */
+void fuzz_elements(const struct hg_value *v);
 
 #endif

@@ -5,7 +5,10 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     hg_value *v;
-    if (hg_pth_read(fuzz_file(data, size), &v) == HG_OK) hg_value_free(v);
+    if (hg_pth_read(fuzz_file(data, size), &v) == HG_OK) {
+        fuzz_elements(v);
+        hg_value_free(v);
+    }
     hg_clear_error();
     return 0;
 }

@@ -34,7 +34,16 @@ def safetensors():
         yield struct.pack('<Q', len(text)) + text + bytes(size)
 
 
+def npz():
+    """Those of NumPy, and the .npy files in them."""
+    for data in files('weights/*.npz'):
+        yield data
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            yield from (archive.read(name) for name in archive.namelist())
+
+
 SEEDS = {
+    'npz': npz,
     'pickle': pickles,
     'pth': lambda: files('weights/*.pth'),
     'safetensors': safetensors,

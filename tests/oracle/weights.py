@@ -75,11 +75,24 @@ def swap(name, data):
     return numpy.frombuffer(data, "<u%d" % size).byteswap().tobytes() if name.startswith("data/") else data
 
 
+def save_npz():
+    """NumPy's types, orders and byte orders"""
+    arrays = {"conv.weight": numpy.arange(6, dtype="<f4").reshape(2, 3), "order": numpy.arange(6.0).reshape(2, 3).T,
+              "big": numpy.arange(3, dtype=">i8"), "half": numpy.arange(3, dtype="<f2"), "flag": numpy.array([True, False]),
+              "scalar": numpy.array(7, dtype="<i4"), "empty": numpy.zeros((0, 3), dtype="<i2"),
+              "bytes": numpy.arange(4, dtype="u1"), "signed": numpy.arange(-2, 2, dtype="i1")}
+    numpy.savez(path("plain.npz"), **arrays)
+    numpy.savez_compressed(path("compressed.npz"), **arrays)
+    numpy.savez(path("one.npz"), a=numpy.arange(3, dtype="<f4"))
+    numpy.savez(path("object.npz"), a=numpy.array([None, 1]))
+
+
 def main():
     os.makedirs(HERE, exist_ok=True)
     save_network()
     save_types()
     save_views()
+    save_npz()
     rewrite("state_dict.pth", "deflated.pth", zipfile.ZIP_DEFLATED)
     rewrite("state_dict.pth", "big_endian.pth", zipfile.ZIP_STORED, swap, [("byteorder", b"big")])
     rewrite("state_dict.pth", "middle_endian.pth", zipfile.ZIP_STORED, more=[("byteorder", b"middle")])

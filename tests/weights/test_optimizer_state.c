@@ -111,7 +111,10 @@ START_TEST(states_have_pytorchs_keys)
         ck_assert_uint_eq(hg_value_find(group, "params")->list.count, 2);
         if (kind == 4)
             ck_assert_int_eq(hg_value_find(hg_value_find_at(state, 0), "momentum_buffer")->kind, HG_VALUE_NONE);
-        if (kind < 4) ck_assert(hg_array_number(&hg_value_find(hg_value_find_at(state, 0), "step")->array, 0) == 2);
+        double step = 0;
+        if (kind < 4)
+            ck_assert_hg(hg_array_convert(&hg_value_find(hg_value_find_at(state, 0), "step")->array, 0, 1, HG_F64, &step));
+        ck_assert(kind >= 4 || step == 2);
         hg_value_free(root);
         hg_optimizer_free(opt);
         hg_module_free(m);

@@ -13,7 +13,7 @@
 static hg_value *read_fixture(const char *name)
 {
     hg_value *v;
-    succeeds(hg_pth_read(fixture(name), &v));
+    succeeds(read_pth(fixture(name), &v));
     return v;
 }
 
@@ -172,16 +172,16 @@ START_TEST(what_cannot_be_read_is_named)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         hg_value *v;
-        fails_with(hg_pth_read(fixture(cases[i].file), &v), HG_E_FORMAT, cases[i].message);
+        fails_with(read_pth(fixture(cases[i].file), &v), HG_E_FORMAT, cases[i].message);
         ck_assert_ptr_null(v);
     }
     hg_value *v;
-    fails_with(hg_pth_read("/nonexistent.pth", &v), HG_E_IO, "/nonexistent.pth");
-    fails_with(hg_pth_read("/tmp", &v), HG_E_IO, "a folder");
+    fails_with(read_pth("/nonexistent.pth", &v), HG_E_IO, "/nonexistent.pth");
+    fails_with(read_pth("/tmp", &v), HG_E_IO, "a folder");
     write_bytes(scratch("html.pth"), "<html>Not found", 15);
-    fails_with(hg_pth_read(scratch("html.pth"), &v), HG_E_FORMAT, "not a file of torch.save");
+    fails_with(read_pth(scratch("html.pth"), &v), HG_E_FORMAT, "not a file of torch.save");
     write_bytes(scratch("empty.pth"), "", 0);
-    fails_with(hg_pth_read(scratch("empty.pth"), &v), HG_E_FORMAT, "not a file of torch.save");
+    fails_with(read_pth(scratch("empty.pth"), &v), HG_E_FORMAT, "not a file of torch.save");
 }
 END_TEST
 
@@ -193,7 +193,7 @@ START_TEST(what_is_written_comes_back)
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         hg_value *v = read_fixture(files[i]), *w;
         succeeds(hg_pth_write(scratch("a.pth"), v));
-        succeeds(hg_pth_read(scratch("a.pth"), &w));
+        succeeds(read_pth(scratch("a.pth"), &w));
         ck_assert(same_value(v, w));
         hg_value_free(v);
         hg_value_free(w);
@@ -216,7 +216,7 @@ START_TEST(numbers_come_back_exactly)
     succeeds(hg_value_append(v, hg_value_ordered_dict()));
     succeeds(hg_value_append(v, hg_value_string("")));
     succeeds(hg_pth_write(scratch("a.pth"), v));
-    succeeds(hg_pth_read(scratch("a.pth"), &w));
+    succeeds(read_pth(scratch("a.pth"), &w));
     ck_assert(same_value(v, w));
     hg_value_free(v);
     hg_value_free(w);
@@ -267,7 +267,7 @@ START_TEST(more_entries_than_a_plain_zip_can_count)
         succeeds(hg_value_append(v, hg_value_array(&a)));
     }
     succeeds(hg_pth_write(scratch("many.pth"), v));
-    succeeds(hg_pth_read(scratch("many.pth"), &w));
+    succeeds(read_pth(scratch("many.pth"), &w));
     ck_assert(same_value(v, w));
     hg_value_free(v);
     hg_value_free(w);
@@ -286,7 +286,7 @@ START_TEST(what_cannot_be_written_is_said)
         deep = outer;
     }
     succeeds(hg_pth_write(scratch("deep.pth"), deep));
-    succeeds(hg_pth_read(scratch("deep.pth"), &w));
+    succeeds(read_pth(scratch("deep.pth"), &w));
     ck_assert(same_value(deep, w));
     hg_value_free(w);
     v = hg_value_list();
@@ -312,7 +312,7 @@ START_TEST(a_full_disk_keeps_the_old_file)
     for (size_t room = 0; room < 120000; room = room * 2 + 50) {
         fails_with(on_a_full_disk(room, hg_pth_write(scratch("full.pth"), v)), HG_E_IO,
                    "what was there before is kept");
-        succeeds(hg_pth_read(scratch("full.pth"), &w));
+        succeeds(read_pth(scratch("full.pth"), &w));
         ck_assert(same_value(old, w));
         hg_value_free(w);
     }
@@ -332,7 +332,7 @@ START_TEST(a_file_cut_anywhere_is_refused)
     for (size_t n = 0; n < size; n++) {
         hg_value *v;
         write_bytes(scratch("cut.pth"), bytes, n);
-        fails_with(hg_pth_read(scratch("cut.pth"), &v), HG_E_FORMAT, "cut.pth: ");
+        fails_with(read_pth(scratch("cut.pth"), &v), HG_E_FORMAT, "cut.pth: ");
         ck_assert_ptr_null(v);
     }
     free(bytes);
@@ -358,19 +358,19 @@ START_TEST(a_damaged_legacy_file_is_refused)
     succeeds(hg_read_file(fixture("legacy.pth"), &bytes, &size));
     for (size_t n = 4; n < size; n++) {
         write_bytes(scratch("cut.pth"), bytes, n);
-        fails_with(hg_pth_read(scratch("cut.pth"), &v), HG_E_FORMAT, "cut.pth: ");
+        fails_with(read_pth(scratch("cut.pth"), &v), HG_E_FORMAT, "cut.pth: ");
         ck_assert_ptr_null(v);
     }
     write_changed(bytes, size, 6, "?", 1);      /* in the magic number */
-    fails_with(hg_pth_read(scratch("changed.pth"), &v), HG_E_FORMAT, "a pickle, but not of torch.save");
+    fails_with(read_pth(scratch("changed.pth"), &v), HG_E_FORMAT, "a pickle, but not of torch.save");
     write_changed(bytes, size, size - 16, "\xff\xff\xff\xff\xff\xff\xff\x7f", 8);     /* the last count: one int64 */
-    fails_with(hg_pth_read(scratch("changed.pth"), &v), HG_E_FORMAT, "a storage's size is not what the pickle says");
+    fails_with(read_pth(scratch("changed.pth"), &v), HG_E_FORMAT, "a storage's size is not what the pickle says");
     char *more = calloc(1, size + 1);
     ck_assert_ptr_nonnull(more);
     memcpy(more, bytes, size);
     write_bytes(scratch("changed.pth"), more, size + 1);
     free(more);
-    fails_with(hg_pth_read(scratch("changed.pth"), &v), HG_E_FORMAT, "bytes follow the last storage");
+    fails_with(read_pth(scratch("changed.pth"), &v), HG_E_FORMAT, "bytes follow the last storage");
     free(bytes);
 }
 END_TEST
@@ -387,7 +387,7 @@ START_TEST(a_wrong_bit_is_never_taken_for_weights)
         ((char *)bytes)[i] ^= 1 << i % 8;
         write_bytes(scratch("bit.pth"), bytes, size);
         ((char *)bytes)[i] ^= 1 << i % 8;
-        if (hg_pth_read(scratch("bit.pth"), &v) == HG_OK) {
+        if (read_pth(scratch("bit.pth"), &v) == HG_OK) {
             ck_assert_msg(same_value(right, v), "byte %zu", i);
             hg_value_free(v);
         } else {
@@ -427,19 +427,19 @@ START_TEST(contradictions_between_pickle_and_zip_are_refused)
                       huge[] = "\x80\2" TENSOR("FloatStorage", "\x8a\x08\0\0\0\0\0\0\0\x40", "K\2", "K\1") ".";
     hg_value *v;
     write_pickle(scratch("a.pth"), fine, sizeof fine - 1, NULL);
-    succeeds(hg_pth_read(scratch("a.pth"), &v));
+    succeeds(read_pth(scratch("a.pth"), &v));
     check_floats(v, SIZES(2), FLOATS(0, 1));
     hg_value_free(v);
     write_pickle(scratch("a.pth"), large, sizeof large - 1, NULL);
-    fails_with(hg_pth_read(scratch("a.pth"), &v), HG_E_FORMAT, "many times the file's size");
+    fails_with(read_pth(scratch("a.pth"), &v), HG_E_FORMAT, "many times the file's size");
     write_pickle(scratch("a.pth"), wrong, sizeof wrong - 1, NULL);
-    fails_with(hg_pth_read(scratch("a.pth"), &v), HG_E_FORMAT, "its size is not what the pickle says");
+    fails_with(read_pth(scratch("a.pth"), &v), HG_E_FORMAT, "its size is not what the pickle says");
     write_pickle(scratch("a.pth"), huge, sizeof huge - 1, NULL);
-    fails_with(hg_pth_read(scratch("a.pth"), &v), HG_E_FORMAT, "its size is not what the pickle says");
+    fails_with(read_pth(scratch("a.pth"), &v), HG_E_FORMAT, "its size is not what the pickle says");
     write_pickle(scratch("a.pth"), types, sizeof types - 1, NULL);
-    fails_with(hg_pth_read(scratch("a.pth"), &v), HG_E_FORMAT, "two tensors disagree about its type");
+    fails_with(read_pth(scratch("a.pth"), &v), HG_E_FORMAT, "two tensors disagree about its type");
     write_pickle(scratch("a.pth"), fine, sizeof fine - 1, "y/data.pkl");
-    fails_with(hg_pth_read(scratch("a.pth"), &v), HG_E_FORMAT, "several data.pkl");
+    fails_with(read_pth(scratch("a.pth"), &v), HG_E_FORMAT, "several data.pkl");
 }
 END_TEST
 

@@ -28,7 +28,7 @@ static const char *write_file(const char *header, size_t size)
 START_TEST(tensors_come_in_the_order_of_the_header)
 {
     hg_value *v;
-    succeeds(hg_weights_read(write_file("{\"__metadata__\":{\"format\":\"pt\"}," TENSOR("z", "I16", "[2,2]", "[4,12]")
+    succeeds(read_weights(write_file("{\"__metadata__\":{\"format\":\"pt\"}," TENSOR("z", "I16", "[2,2]", "[4,12]")
                                         "," TENSOR("a", "F32", "[]", "[0,4]")
                                         "," TENSOR("e", "F64", "[0,3]", "[12,12]") "}   ", 12), &v));
     ck_assert(v->dict.ordered);
@@ -54,7 +54,7 @@ START_TEST(every_type_is_read)
         int size = (int)hg_array_dtype_size((hg_array_dtype)t);
         snprintf(header, sizeof header, "{" TENSOR("x", "%s", "[2]", "[0,%d]") "}", names[t], 2 * size);
         hg_value *v;
-        succeeds(hg_weights_read(write_file(header, 2 * (size_t)size), &v));
+        succeeds(read_weights(write_file(header, 2 * (size_t)size), &v));
         ck_assert_int_eq(v->dict.entries[0].item->array.dtype, t);
         hg_value_free(v);
     }
@@ -88,7 +88,7 @@ START_TEST(what_contradicts_itself_is_refused)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         hg_value *v;
-        fails_with(hg_weights_read(write_file(cases[i].header, cases[i].size), &v), HG_E_FORMAT, cases[i].message);
+        fails_with(read_weights(write_file(cases[i].header, cases[i].size), &v), HG_E_FORMAT, cases[i].message);
         ck_assert_ptr_null(v);
     }
 }
@@ -98,8 +98,8 @@ START_TEST(a_header_longer_than_the_file_is_refused)
 {
     hg_value *v;
     write_bytes(scratch("a.bin"), "\0\xe4\x0b\x54\2\0\0\0{}", 10);     /* 10 GB */
-    fails_with(hg_weights_read(scratch("a.bin"), &v), HG_E_FORMAT, "should have 10000000000 bytes, the file has 10");
-    fails_with(hg_weights_read("/nonexistent.safetensors", &v), HG_E_IO, "/nonexistent.safetensors");
+    fails_with(read_weights(scratch("a.bin"), &v), HG_E_FORMAT, "should have 10000000000 bytes, the file has 10");
+    fails_with(read_weights("/nonexistent.safetensors", &v), HG_E_IO, "/nonexistent.safetensors");
 }
 END_TEST
 

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-#include "weights/value.h"
+#include "weights/pth.h"
+#include "weights/read.h"
 
 bool same_value(const hg_value *a, const hg_value *b)
 {
@@ -33,6 +34,39 @@ bool same_value(const hg_value *a, const hg_value *b)
                !memcmp(a->array.data, b->array.data, hg_array_bytes(&a->array));
     }
     return false;
+}
+
+static hg_status load(hg_value *v)
+{
+    hg_status status = HG_OK;
+    if (v->kind == HG_VALUE_ARRAY) return hg_array_load(&v->array);
+    if (v->kind == HG_VALUE_LIST || v->kind == HG_VALUE_TUPLE)
+        for (size_t i = 0; i < v->list.count && status == HG_OK; i++) status = load(v->list.items[i]);
+    if (v->kind == HG_VALUE_DICT)
+        for (size_t i = 0; i < v->dict.count && status == HG_OK; i++) status = load(v->dict.entries[i].item);
+    return status;
+}
+
+static hg_status load_or_free(hg_status status, hg_value **v)
+{
+    if (status == HG_OK) status = load(*v);
+    if (status == HG_OK) return HG_OK;
+    hg_value_free(*v);
+    *v = NULL;
+    return status;
+}
+
+hg_status read_pth(const char *path, hg_value **out)
+{
+    hg_status status = hg_pth_read(path, out);
+    return load_or_free(status, out);
+}
+
+hg_status read_weights(const char *path, hg_value **out)
+{
+    const char *format;
+    hg_status status = hg_weights_parse(path, &format, out);
+    return load_or_free(status, out);
 }
 
 START_TEST(a_dict_keeps_its_order_and_replaces_in_place)

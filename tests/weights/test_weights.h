@@ -12,9 +12,14 @@ Suite *value_suite(void);
 Suite *pickle_suite(void);
 Suite *pth_suite(void);
 Suite *safetensors_suite(void);
+Suite *formats_suite(void);
 
 /* Deeply equal: kinds, order, metadata, types, shapes, every bit of the data. */
 bool same_value(const hg_value *a, const hg_value *b);
+
+/* hg_pth_read() and hg_weights_parse(), and all elements brought to memory; *out is NULL on failure. */
+hg_status read_pth(const char *path, hg_value **out);
+hg_status read_weights(const char *path, hg_value **out);
 
 /* A path inside the run's own temporary folder, which main() makes and removes; valid until the next call. */
 const char *scratch(const char *name);
