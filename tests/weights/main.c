@@ -27,6 +27,7 @@ const char *fixture(const char *name)
 
 void write_bytes(const char *path, const void *bytes, size_t size)
 {
+    unlink(path);       /* to cut a file short and close it makes ext4 write to the disk */
     FILE *stream = fopen(path, "wb");
     ck_assert_ptr_nonnull(stream);
     ck_assert_uint_eq(fwrite(bytes, 1, size, stream), size);
