@@ -40,6 +40,14 @@ hg_tensor *hg_record_inplace(hg_tensor *x, const hg_op *op, hg_tensor **inputs, 
 int hg_node_input_ndim(const hg_node *node, int input);
 const int64_t *hg_node_input_size(const hg_node *node, int input);
 
+/* Sets how many hg_no_grad_begin() of this thread are open; returns how many were. */
+int hg_swap_no_grad(int depth);
+
+/* The gradients of `y`, given its own, for these leaves, in a walk of its own, which may be within another: into grads[i],
+ * in the open scope, NULL where there is none. No leaf's gradient is touched and no leaf's hook called. HG_E_STATE if `y`
+ * depends on a leaf that is not in the list. */
+hg_status hg_gradients_of(hg_tensor *y, hg_tensor *dy, hg_tensor **leaves, int n, hg_tensor **grads);
+
 /* hg_add_grad_hook for data that the hook owns: `destroy` is called with it when the hook goes, and at once if this
  * fails. */
 hg_hook *hg_add_owning_grad_hook(hg_tensor *t, hg_grad_hook_fn fn, void *user, void (*destroy)(void *user));

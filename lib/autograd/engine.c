@@ -12,6 +12,8 @@ typedef struct walk {
     int count, capacity;
     hg_tensor **leaves;         /* each retained */
     int nleaves, leaf_capacity;
+    hg_tensor **wanted, **sums; /* of hg_gradients_of: these leaves alone, and what they get; NULL for an ordinary walk */
+    int nwanted;
 } walk;
 
 static bool grow(void *list, int count, int *capacity, size_t element)
@@ -84,8 +86,17 @@ static hg_status accumulate(hg_tensor **sum, hg_tensor *g)
     return status;
 }
 
+static hg_status to_wanted(walk *w, const hg_tensor *leaf, hg_tensor *g)
+{
+    for (int i = 0; i < w->nwanted; i++)
+        if (w->wanted[i] == leaf) return accumulate(&w->sums[i], g);
+    return hg_error(HG_E_STATE, "backward: a tensor of shape %s that requires a gradient is used in a module that runs again "
+                                "in backward, but is no parameter of it; hg_add_parameter() it", HG_SHAPE_TEXT(leaf));
+}
+
 static hg_status to_leaf(walk *w, hg_tensor *leaf, hg_tensor *g)
 {
+    if (w->wanted) return to_wanted(w, leaf, g);
     if (!leaf->meta->incoming) {
         if (!grow(&w->leaves, w->nleaves, &w->leaf_capacity, sizeof *w->leaves)) return HG_E_MEMORY;
         w->leaves[w->nleaves++] = hg_retain(leaf);
@@ -189,19 +200,36 @@ static void finish(walk *w)
     free(w->leaves);
 }
 
-static hg_status run(hg_tensor *t, hg_tensor *grad, bool retain_graph)
+static hg_status run(walk *w, hg_tensor *t, hg_tensor *grad, bool retain_graph)
 {
-    walk w = {0};
     hg_status status = HG_OK;
     if (!t->meta->node) {
-        status = to_leaf(&w, t, grad);
+        status = to_leaf(w, t, grad);
     } else {
-        status = collect(&w, t->meta->node);
+        status = collect(w, t->meta->node);
         if (status == HG_OK) status = accumulate(&t->meta->node->grad, grad);
     }
-    for (int i = 0; status == HG_OK && i < w.count; i++) status = visit(&w, w.nodes[i], retain_graph);
-    for (int i = 0; status == HG_OK && i < w.nleaves; i++) status = settle(w.leaves[i]);
-    finish(&w);
+    for (int i = 0; status == HG_OK && i < w->count; i++) status = visit(w, w->nodes[i], retain_graph);
+    for (int i = 0; status == HG_OK && i < w->nleaves; i++) status = settle(w->leaves[i]);
+    finish(w);
+    return status;
+}
+
+hg_status hg_gradients_of(hg_tensor *y, hg_tensor *dy, hg_tensor **leaves, int n, hg_tensor **grads)
+{
+    walk w = {.wanted = leaves, .nwanted = n, .sums = calloc((size_t)n + 1, sizeof *w.sums)};
+    if (!w.sums) return hg_error(HG_E_MEMORY, "backward: out of host memory");
+    hg_status status = HG_OK;
+    hg_no_grad_begin();
+    if (hg_requires_grad(y)) status = run(&w, y, dy, false);
+    hg_no_grad_end();
+    for (int i = 0; i < n; i++) {
+        if (w.sums[i] && status == HG_OK)
+            grads[i] = hg_to_scope(w.sums[i]);
+        else
+            hg_release(w.sums[i]);
+    }
+    free(w.sums);
     return status;
 }
 
@@ -224,7 +252,7 @@ hg_status hg_backward_with(hg_tensor *t, hg_tensor *grad, bool retain_graph)
         grad = hg_new_tensor(t->dev, t->dtype, t->ndim, t->size);
         status = hg_ok(grad) ? hg_raw_fill(grad, 1) : hg_last_status();
     }
-    if (status == HG_OK) status = run(t, grad, retain_graph);
+    if (status == HG_OK) status = run(&(walk){0}, t, grad, retain_graph);
     hg_no_grad_end();
     hg_scope_end(s);
     return status;

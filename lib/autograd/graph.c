@@ -15,6 +15,13 @@ void hg_no_grad_end(void)
     if (no_grad_depth > 0) no_grad_depth--;
 }
 
+int hg_swap_no_grad(int depth)
+{
+    int before = no_grad_depth;
+    no_grad_depth = depth;
+    return before;
+}
+
 bool hg_grad_enabled(void)
 {
     return no_grad_depth == 0;

@@ -69,9 +69,10 @@ static hg_tensor *normalise(hg_module *m, hg_tensor *x, const void *user)
     double momentum = 0;
     if (check_rank(m, x) != HG_OK) return hg_failed();
     bool training = !mean || (m->training && !s->frozen);
-    bool updates = training && tracked;
+    bool updates = training && tracked && !hg_is_recomputing();
     if (updates && find_momentum(s, tracked, &momentum) != HG_OK) return hg_failed();
     hg_tensor *weight = hg_own_tensor(m, "weight"), *bias = hg_own_tensor(m, "bias"), *y;
+    if (training && hg_is_recomputing()) mean = var = NULL;     /* they have seen this batch */
     if (f->relu)
         y = hg_batch_norm_relu(x, mean, var, weight, bias, training, momentum, s->options.eps, f->pool);
     else

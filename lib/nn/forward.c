@@ -120,9 +120,14 @@ static hg_tensor *run(hg_module *m, hg_tensor *x, const void *user)
     return attach_backward(m, x, y);
 }
 
-hg_tensor *hg_forward(hg_module *m, hg_tensor *x)
+hg_tensor *hg_forward_once(hg_module *m, hg_tensor *x)
 {
     return hg_forward_by(m, x, run, NULL);
+}
+
+hg_tensor *hg_forward(hg_module *m, hg_tensor *x)
+{
+    return m && m->recompute == 1 && hg_grad_enabled() ? hg_forward_recomputed(m, 1, x) : hg_forward_once(m, x);
 }
 
 hg_tensor *hg_forward_by(hg_module *m, hg_tensor *x, hg_forward_by_fn fn, const void *user)

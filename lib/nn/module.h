@@ -30,6 +30,7 @@ struct hg_module {
     const char *layer;          /* dotted name for profiles, interned; NULL until it is needed */
     int version;                /* of the state dict's layout: PyTorch's _version */
     bool training;
+    int recompute;              /* how many modules, this and those after it in a Sequential, run again in backward */
     hg_named_tensor *tensors;   /* parameters and buffers, each kind in its order */
     int tensor_count;
     size_t tensor_capacity;
@@ -61,6 +62,15 @@ static inline bool hg_has_hook(const hg_module *m)
 /* hg_forward() with `fn` in place of the class's forward and of the hooks: the same checks, scope and name in profiles. */
 typedef hg_tensor *(*hg_forward_by_fn)(hg_module *m, hg_tensor *x, const void *user);
 hg_tensor *hg_forward_by(hg_module *m, hg_tensor *x, hg_forward_by_fn fn, const void *user);
+
+/* hg_forward() of the module itself, whatever `recompute` says. */
+hg_tensor *hg_forward_once(hg_module *m, hg_tensor *x);
+/* `count` children of a Sequential from `first` on, one after the other; the first one's `recompute` is passed over. */
+hg_tensor *hg_forward_children(hg_module *first, int count, hg_tensor *x);
+/* The same, or hg_forward_once() for a count of 1, keeping the input alone for backward. */
+hg_tensor *hg_forward_recomputed(hg_module *first, int count, hg_tensor *x);
+/* Whether this thread is in the second run, in which running statistics stay as they are. */
+bool hg_is_recomputing(void);
 
 /* Whether the name matches one of the shell patterns, which commas separate ("conv1.*,bn1.*"). NULL matches all. */
 bool hg_name_matches(const char *patterns, const char *name);

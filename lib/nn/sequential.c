@@ -4,30 +4,52 @@
 
 #include "nn/layer.h"
 
-/* Runs children from `i` on, as many as go at once: usually one; BatchNorm2d and ReLU, and MaxPool2d after them, as one
- * operation if no hook would notice. Moves `i` past them. */
-static hg_tensor *run_next(const hg_module *m, int *i, hg_tensor *x)
+/* Runs the first of `left` children, or as many as go at once: BatchNorm2d and ReLU, and MaxPool2d after them, as one
+ * operation if no hook would notice and none is to be run again. Returns how many. */
+static int run_some(hg_module **child, int left, hg_tensor *x, hg_tensor **y)
 {
-    hg_module **child = m->children + *i;
-    int left = m->child_count - *i;
     bool fused = left > 1 && hg_is_batch_norm2d(child[0]) && hg_is_relu(child[1]) && !hg_has_hook(child[0]) &&
-                 !hg_has_hook(child[1]);
-    const hg_pool_options *pool = fused && left > 2 && !hg_has_hook(child[2]) ? hg_max_pool2d_options(child[2]) : NULL;
-    *i += fused ? pool ? 3 : 2 : 1;
-    return fused ? hg_forward_batch_norm_relu(child[0], x, pool) : hg_forward(child[0], x);
+                 !hg_has_hook(child[1]) && !child[1]->recompute;
+    bool more = fused && left > 2 && !hg_has_hook(child[2]) && !child[2]->recompute;
+    const hg_pool_options *pool = more ? hg_max_pool2d_options(child[2]) : NULL;
+    *y = fused ? hg_forward_batch_norm_relu(child[0], x, pool) : hg_forward_once(child[0], x);
+    return fused ? pool ? 3 : 2 : 1;
+}
+
+/* The same, with those that run again in backward. */
+static int run_next(hg_module **child, int left, hg_tensor *x, hg_tensor **y)
+{
+    int range = child[0]->recompute;
+    if (!range || !hg_grad_enabled()) return run_some(child, left, x, y);
+    if (range > left) range = left;
+    *y = hg_forward_recomputed(child[0], range, x);
+    return range;
+}
+
+static hg_tensor *run_children(hg_module **child, int count, bool pass_over, hg_tensor *x)
+{
+    hg_tensor *now = hg_retain(x), *y;
+    for (int i = 0; i < count;) {
+        hg_scope *s = hg_scope_inner();
+        i += (pass_over && !i ? run_some : run_next)(child + i, count - i, now, &y);
+        hg_retain(y);
+        hg_scope_end(s);
+        hg_release(now);
+        now = y;
+    }
+    return hg_to_scope(now);
 }
 
 static hg_tensor *sequential_forward(hg_module *m, hg_tensor *x)
 {
-    hg_tensor *now = hg_retain(x);
-    for (int i = 0; i < m->child_count;) {
-        hg_scope *s = hg_scope_inner();
-        hg_tensor *next = hg_retain(run_next(m, &i, now));
-        hg_scope_end(s);
-        hg_release(now);
-        now = next;
-    }
-    return hg_to_scope(now);
+    return run_children(m->children, m->child_count, false, x);
+}
+
+hg_tensor *hg_forward_children(hg_module *first, int count, hg_tensor *x)
+{
+    hg_module **child = first->parent->children;
+    while (*child != first) child++;
+    return run_children(child, count, true, x);
 }
 
 static const hg_module_class sequential_class = {.name = "Sequential", .forward = sequential_forward};

@@ -59,6 +59,7 @@ int main(void)
         finetune_suite(),
         forward_suite(),
         layers_suite(),
+        memory_suite(),
         module_suite(),
         norms_suite(),
         zoo_suite(),

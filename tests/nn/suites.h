@@ -9,6 +9,7 @@ Suite *fashion_suite(void);
 Suite *finetune_suite(void);
 Suite *forward_suite(void);
 Suite *layers_suite(void);
+Suite *memory_suite(void);
 Suite *module_suite(void);
 Suite *norms_suite(void);
 Suite *zoo_suite(void);

@@ -20,7 +20,10 @@ HG_API hg_status hg_set_grad(hg_tensor *t, hg_tensor *grad);    /* NULL clears i
 HG_API hg_status hg_retain_grad(hg_tensor *t);
 
 /* d(loss)/d(leaf) is added to the gradient of every leaf that `loss`, a tensor of one element, was computed from.
- * The graph is freed on the way; a second walk fails with PyTorch's words. */
+ * The graph is freed on the way; a second walk fails with PyTorch's words.
+ * Because gradients add up, a large batch can be done in parts that need less memory: zero the gradients, then for each of
+ * its `n` equal parts hg_backward(hg_mul_scalar(mean loss of the part, 1.0 / n)), then one optimizer step. Gradients are
+ * the large batch's, to rounding (batch normalisation sees the parts, as in PyTorch). */
 HG_API hg_status hg_backward(hg_tensor *loss);
 /* The same with a gradient for a tensor of any shape (NULL: one, for one element), and keeping the graph. */
 HG_API hg_status hg_backward_with(hg_tensor *t, hg_tensor *grad, bool retain_graph);

@@ -50,6 +50,16 @@ HG_API hg_tensor *hg_buffer(hg_module *m, const char *name);
 /* Runs the module and its hooks. Intermediate tensors are dropped: the result alone comes back. */
 HG_API hg_tensor *hg_forward(hg_module *m, hg_tensor *x);
 
+/* Less memory for one more forward pass: the modules that the patterns name (hg_module_requires_grad's, on names of
+ * modules: "layer1,layer2") keep their input alone, and run again in backward. Results are the same bits: the second run
+ * draws the same random numbers and leaves running statistics as they are. Its hooks are called again. Until the backward
+ * pass modules and parameters must stay, and stay as they are (HG_E_STATE if a parameter changed). A module within another
+ * one of them runs a third time. Returns how many matched. */
+HG_API int hg_recompute(hg_module *m, const char *pattern, bool recompute);
+/* The same for `count` children of a Sequential as one, from `first` on (negative from the end); 0 takes it back. The range
+ * must not begin with ReLU(inplace=True). HG_E_ARG for a range that is not there. */
+HG_API hg_status hg_recompute_range(hg_module *sequential, int first, int count);
+
 HG_API void hg_train(hg_module *m, bool training);      /* recursive; hg_eval(m) is hg_train(m, false) */
 HG_API void hg_eval(hg_module *m);
 HG_API bool hg_is_training(const hg_module *m);
