@@ -12,6 +12,8 @@ hg_status hg_module_to_value(hg_module *m, hg_value **out);
 /* module.load_state_dict(state). `where`, usually a file's name, begins the messages. Errors: HG_E_FORMAT with all that
  * does not fit, HG_E_MEMORY; nothing has changed then. */
 hg_status hg_module_from_value(hg_module *m, const hg_value *state, const char *where);
+/* Not strict: missing and unexpected names are a warning in the log. */
+hg_status hg_module_load_value(hg_module *m, const hg_value *state, const char *where, bool strict);
 
 /* optimizer.state_dict() and load_state_dict(): {'state': {0: {'step': ..., ...}}, 'param_groups': [{'lr': ...}]}. The
  * options come from the file too. A training goes on from it bit by bit as it would have. Errors as above. */

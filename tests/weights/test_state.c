@@ -90,7 +90,7 @@ START_TEST(all_that_does_not_fit_is_in_one_message_and_nothing_changes)
     ck_assert_str_eq(
         hg_last_error(),
         "net.pth: Error(s) in loading state_dict for Pair:\n\tMissing key(s) in state_dict: \"a.weight\". "
-        "\n\tUnexpected key(s) in state_dict: \"foo\", \"bar\", 7. "
+        "\n\tUnexpected key(s) in state_dict: \"foo\", \"bar\", \"7\". "
         "\n\tsize mismatch for weight: copying a param with shape torch.Size([2]) from checkpoint, the shape in "
         "current model is torch.Size([2, 3])."
         "\n\tWhile copying the parameter named \"bias\", expected a tensor from checkpoint but received a string.");
