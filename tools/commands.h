@@ -7,6 +7,7 @@ int devices_command(int argc, char **argv);
 int model_command(int argc, char **argv);
 int train_command(int argc, char **argv);
 int tune_command(int argc, char **argv);
+int weights_command(int argc, char **argv);
 
 /* How the user called the program: argv[0] of main. */
 extern const char *program_name;

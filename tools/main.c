@@ -18,6 +18,7 @@ static const struct command {
     {"model", "print a network and what its layers cost", model_command},
     {"train", "train a network on Fashion-MNIST", train_command},
     {"tune", "measure which convolution solvers are fastest on a device", tune_command},
+    {"weights", "list, check, convert and compare files of weights", weights_command},
 };
 #define COMMANDS ((int)(sizeof commands / sizeof *commands))
 

@@ -65,6 +65,7 @@ int main(void)
 {
     if (!mkdtemp(folder)) return 1;
     Suite *suites[] = {
+        open_suite(),
         optimizer_state_suite(),
         state_suite(),
     };

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "hapgop/weights.h"
 #include "weights/npy.h"
 #include "weights/pth.h"
 #include "weights/read.h"
@@ -82,6 +83,15 @@ static hg_status read_npy(const char *file)
 
 static float pair[2] = {1, 2};
 
+static hg_status open_file(const char *file)
+{
+    static const hg_rename rules[] = {{"norm", "bn"}, {"conv.*", "net.*.x"}};
+    hg_weights *w = hg_weights_open(file, &(hg_weights_options){NULL, "conv.", rules, 2});
+    hg_status status = w ? HG_OK : hg_last_status();
+    hg_weights_close(w);
+    return status;
+}
+
 static hg_status make_document(const char *file)
 {
     (void)file;
@@ -122,6 +132,7 @@ START_TEST(readers_survive)
     run_out(read_file, TEST_DATA "/legacy.pth", 30);
     run_out(read_file, TEST_DATA "/deflated.pth", 30);
     run_out(read_file, TEST_DATA "/compressed.npz", 20);
+    run_out(open_file, TEST_DATA "/state_dict.pth", 50);
 }
 END_TEST
 

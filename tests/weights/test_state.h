@@ -4,8 +4,10 @@
 
 #include "hapgop/weights.h"
 #include "support.h"
+#include "weights/pth.h"
 #include "weights/state.h"
 
+Suite *open_suite(void);
 Suite *state_suite(void);
 Suite *optimizer_state_suite(void);
 
