@@ -209,11 +209,17 @@ START_TEST(a_report_has_every_offender)
 }
 END_TEST
 
+static hg_tensor *same(hg_module *m, hg_tensor *x)
+{
+    (void)m;
+    return x;
+}
+
 /* Larger than a chunk, in every type, converted on the way. */
 START_TEST(every_type_is_loaded_chunk_by_chunk)
 {
     enum { COUNT = 3 * HG_ARRAY_CHUNK / 2 };
-    static const hg_module_class class = {.name = "Long"};
+    static const hg_module_class class = {.name = "Long", .forward = same};
     hg_scope *s = hg_scope_begin(test_device());
     double *values = malloc(COUNT * sizeof *values);
     hg_module *m = hg_module_new(test_device(), &class);
