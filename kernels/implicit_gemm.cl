@@ -19,15 +19,19 @@
  * each phase is a product of its own with its part of the tables and of the packed weight, and a phase without taps is
  * zeros. Forward has one phase.
  *
- * conv_blocks     a work-item takes some blocks, one after the other, and a share of the panels of NB outputs. Its
- *                 slice of workspace: the block [channel][plane], rows [pixel][NB] of one panel, tables, NB starts of
- *                 sums.
+ * Taps go by their place in depth, then by channel: those that lie in the padding of a block are left out.
+ *
+ * conv_blocks     a work-item takes some blocks, one after the other, each of a few images, and a share of the panels
+ *                 of NB outputs. Its slice of workspace: the blocks [image][channel][plane], rows [image][pixel][NB] of
+ *                 one panel, tables, NB starts of sums.
  * conv_weights    a work-item takes a slice of the blocks, a few at a time, and a share of a group's channels. Its
  *                 slice of workspace: the blocks [block][channel][plane], the gradient [pixel][NB] of one panel, sums
  *                 [panel][tap][NB], tables, NB zeros.
  * sum_slices      adds what the slices found, in order.
- * pack_weight     packed[group][panel][phase][channel][tap of the phase][NB], zero beyond the outputs. A work-item: a
- *                 panel and some channels. */
+ * pack_weight     packed[group][panel][phase][place in depth][channel][tap of the phase][NB], zero beyond the outputs. A
+ *                 work-item: a panel and some channels.
+ *
+ * The last panel, where half of it holds all outputs that are left, is multiplied by half its vectors. */
 #include "conv.clh"
 #include "transpose.clh"
 
@@ -39,6 +43,8 @@
 #define MR 8 /* pixels, or taps, of a register tile */
 #endif
 #define NB (NV * 16)
+#define HALF_NV ((NV + 1) / 2) /* the tile of half a panel */
+#define HALF_MR 8
 #define PART __attribute__((noinline)) static
 
 enum { CONV_BIAS = 1, CONV_RELU = 2, CONV_RESIDUAL = 4 };
@@ -85,12 +91,14 @@ static inline INDEX tap_of(const axis *a, INDEX k)
     return a->mirrored ? (a->taps - 1) * a->reach / a->phases - q : q;
 }
 
-/* Writes where the taps of phase m stand; returns how many there are. */
-static inline INDEX list_taps(const axis *d, const axis *h, const axis *w, INDEX m, __global int *restrict tap)
+/* Writes where the taps of phase m stand, of places first .. last - 1 of the kernel in depth; returns how many there are.
+ */
+static inline INDEX list_taps(const axis *d, const axis *h, const axis *w, INDEX m, INDEX first, INDEX last,
+                              __global int *restrict tap)
 {
     const INDEX mw = m % w->phases, mh = m / w->phases % h->phases, md = m / (w->phases * h->phases);
     INDEX n = 0;
-    for (INDEX i = 0; i < d->taps; i++) {
+    for (INDEX i = first; i < last; i++) {
         if (i * d->reach % d->phases != md) continue;
         for (INDEX j = 0; j < h->taps; j++) {
             if (j * h->reach % h->phases != mh) continue;
@@ -111,9 +119,9 @@ static inline INDEX list_channels(INDEX taps, INDEX channels, INDEX plane, __glo
 }
 
 /* Where the outputs of phase m stand in a block with nd x nh x nw outputs, from `base` on, and, where `pixel` is
- * wanted, which of its outputs they are; returns how many there are. */
+ * wanted, which outputs they are, the block's being `number` and following; returns how many there are. */
 static inline INDEX list_places(const axis *d, const axis *h, const axis *w, INDEX m, INDEX nd, INDEX nh, INDEX nw,
-                                INDEX base, __global int *restrict place, __global int *restrict pixel)
+                                INDEX base, INDEX number, __global int *restrict place, __global int *restrict pixel)
 {
     const INDEX mw = m % w->phases, mh = m / w->phases % h->phases, md = m / (w->phases * h->phases);
     const INDEX first = first_of(w, mw), across = first < nw ? (nw - 1 - first) / w->phases + 1 : 0;
@@ -124,22 +132,28 @@ static inline INDEX list_places(const axis *d, const axis *h, const axis *w, IND
             INDEX at = base + (place_of(d, i) * h->staged + place_of(h, j)) * w->staged + start;
             for (INDEX k = 0; k < across; k++) place[n + k] = (int)(at + k * w->scale);
             for (INDEX k = 0; k < across && pixel; k++)
-                pixel[n + k] = (int)((i * nh + j) * nw + first + k * w->phases);
+                pixel[n + k] = (int)(number + (i * nh + j) * nw + first + k * w->phases);
             n += across;
         }
     }
     return n;
 }
 
-/* `count` elements `step` apart, from x[at] on, to `to`, in whole vectors; nothing from `total` on is read. */
+/* `count` elements `step` apart, from x[at] on, to `to`, in whole vectors; nothing from `total` on is read. What lies
+ * `ahead` of them is fetched. */
 static inline void stage_row(__global const REAL *restrict x, INDEX at, INDEX step, INDEX count, INDEX total,
-                             __global REAL *restrict to)
+                             INDEX ahead, __global REAL *restrict to)
 {
     INDEX k = 0;
     if (step == 1) {
-        for (; k < count && at + k + 16 <= total; k += 16) HG_STOREV(vload16(0, x + at + k), to + k);
+        for (; k < count && at + k + 16 <= total; k += 16) {
+            HG_PREFETCH(x + at + k + ahead, 0);
+            HG_STOREV(vload16(0, x + at + k), to + k);
+        }
     } else if (step == 2) {
         for (; k < count && at + 2 * k + 32 <= total; k += 16) {
+            HG_PREFETCH(x + at + 2 * k + ahead, 0);
+            HG_PREFETCH(x + at + 2 * k + 16 + ahead, 0);
             REALV p = vload16(0, x + at + 2 * k), q = vload16(0, x + at + 2 * k + 16);
             HG_STOREV((REALV)(p.even, q.even), to + k);
         }
@@ -158,63 +172,100 @@ static inline void zero_row(__global REAL *restrict to, INDEX from, INDEX end)
 }
 
 /* The block whose first inputs are (id, ih, iw), of `channels` planes of x from x[at] on. Rows are written in order,
- * and up to 15 elements too far. */
+ * and up to 15 elements too far. Rows that are staged whole, without padding, are one row. */
 PART void stage(const axis *d, const axis *h, const axis *w, INDEX id, INDEX ih, INDEX iw, INDEX channels, INDEX plane,
                 __global const REAL *restrict x, INDEX at, INDEX total, __global REAL *restrict block)
 {
-    const INDEX left = min(ceil_steps(-iw, w->step), w->staged);
-    const INDEX end = max(left, min(ceil_steps(w->in - iw, w->step), w->staged));
-    for (INDEX c = 0; c < channels; c++, at += d->in * h->in * w->in, block += plane) {
+    const INDEX in_plane = d->in * h->in * w->in, ahead = 2 * in_plane;
+    const bool whole = iw == 0 && w->step == 1 && w->staged == w->in && h->step == 1;
+    const INDEX wide = whole ? w->in * h->staged : w->staged, high = whole ? 1 : h->staged;
+    const INDEX start = whole ? ih * w->in : iw, size = whole ? h->in * w->in : w->in;
+    const INDEX left = min(ceil_steps(-start, w->step), wide);
+    const INDEX end = max(left, min(ceil_steps(size - start, w->step), wide));
+    for (INDEX c = 0; c < channels; c++, at += in_plane, block += plane) {
         __global REAL *to = block;
         for (INDEX i = 0; i < d->staged; i++) {
             INDEX z = id + i * d->step;
-            for (INDEX j = 0; j < h->staged; j++, to += w->staged) {
-                INDEX y = ih + j * h->step;
+            for (INDEX j = 0; j < high; j++, to += wide) {
+                INDEX y = whole ? 0 : ih + j * h->step;
                 if (z < 0 || z >= d->in || y < 0 || y >= h->in) {
-                    zero_row(to, 0, w->staged);
+                    zero_row(to, 0, wide);
                     continue;
                 }
                 zero_row(to, 0, left);
                 if (end > left)
-                    stage_row(x, at + (z * h->in + y) * w->in + iw + left * w->step, w->step, end - left, total,
-                              to + left);
-                zero_row(to, end, w->staged);
+                    stage_row(x, at + (z * h->in + y) * w->in + start + left * w->step, w->step, end - left, total,
+                              ahead, to + left);
+                zero_row(to, end, wide);
             }
         }
     }
 }
 
-/* out[pixel[i]][NB] = start + sum_k block[row[i] + column[k]] w[k][NB] for up to MR rows i: those from `rows` on repeat
- * the last one. Sums start at start[i * again]; row i is written to its place in `pixel`, or to i if that is NULL. */
-PART void multiply(__global const REAL *restrict block, __global const int *restrict row, INDEX rows,
-                   __global const int *restrict column, INDEX depth, __global const REAL *restrict w,
-                   __global const REAL *start, INDEX again, __global REAL *out, __global const int *restrict pixel)
+/* out[pixel[i]][NB] = start + sum_k block[row[i] + column[k]] w[k][NB] for up to `tile` rows i: those from `rows` on
+ * repeat the last one. Sums start at start[i * again]; row i is written to its place in `pixel`, or to i if that is NULL.
+ * Of NB, so many vectors are computed. */
+static inline __attribute__((always_inline)) void multiply_tile(const int tile, const int vectors,
+    __global const REAL *restrict block, __global const int *restrict row, INDEX rows,
+    __global const int *restrict column, INDEX depth, __global const REAL *restrict w, __global const REAL *start,
+    INDEX again, __global REAL *out, __global const int *restrict pixel)
 {
-    REALV acc[MR][NV];
-    __global const REAL *from[MR];
-    INDEX to[MR];
+    REALV acc[8][NV];
+    __global const REAL *from[8];
+    INDEX to[8];
 #pragma unroll
-    for (int i = 0; i < MR; i++) {
+    for (int i = 0; i < tile; i++) {
         INDEX r = min((INDEX)i, rows - 1);
         from[i] = block + row[r];
         to[i] = (pixel ? pixel[r] : r) * NB;
 #pragma unroll
-        for (int j = 0; j < NV; j++) acc[i][j] = vload16(j, start + r * again);
+        for (int j = 0; j < vectors; j++) acc[i][j] = vload16(j, start + r * again);
     }
     for (INDEX k = 0; k < depth; k++) {
         const long at = column[k];
         REALV v[NV];
 #pragma unroll
-        for (int j = 0; j < NV; j++) v[j] = vload16(j, w + k * NB);
+        for (int j = 0; j < vectors; j++) v[j] = vload16(j, w + k * NB);
 #pragma unroll
-        for (int i = 0; i < MR; i++)
+        for (int i = 0; i < tile; i++)
 #pragma unroll
-            for (int j = 0; j < NV; j++) acc[i][j] = fma((REALV)(from[i][at]), v[j], acc[i][j]);
+            for (int j = 0; j < vectors; j++) acc[i][j] = fma((REALV)(from[i][at]), v[j], acc[i][j]);
     }
 #pragma unroll
-    for (int i = 0; i < MR; i++)
+    for (int i = 0; i < tile; i++)
 #pragma unroll
-        for (int j = 0; j < NV; j++) HG_STOREV(acc[i][j], out + to[i] + j * 16);
+        for (int j = 0; j < vectors; j++) HG_STOREV(acc[i][j], out + to[i] + j * 16);
+}
+
+PART void multiply_whole(__global const REAL *restrict block, __global const int *restrict row, INDEX rows,
+                         __global const int *restrict column, INDEX depth, __global const REAL *restrict w,
+                         __global const REAL *start, INDEX again, __global REAL *out, __global const int *restrict pixel)
+{
+    multiply_tile(MR, NV, block, row, rows, column, depth, w, start, again, out, pixel);
+}
+
+PART void multiply_half(__global const REAL *restrict block, __global const int *restrict row, INDEX rows,
+                        __global const int *restrict column, INDEX depth, __global const REAL *restrict w,
+                        __global const REAL *start, INDEX again, __global REAL *out, __global const int *restrict pixel)
+{
+    multiply_tile(HALF_MR, HALF_NV, block, row, rows, column, depth, w, start, again, out, pixel);
+}
+
+/* All rows, of a panel with so many outputs. */
+static inline void multiply(INDEX outputs, __global const REAL *restrict block, __global const int *restrict row,
+                            INDEX rows, __global const int *restrict column, INDEX depth,
+                            __global const REAL *restrict w, __global const REAL *start, INDEX again,
+                            __global REAL *out, __global const int *restrict pixel)
+{
+    const INDEX tile = outputs <= HALF_NV * 16 ? HALF_MR : MR;
+    for (INDEX i = 0; i < rows; i += tile) {
+        if (outputs <= HALF_NV * 16)
+            multiply_half(block, row + i, rows - i, column, depth, w, start + i * again, again,
+                          out + (pixel ? 0 : i * NB), pixel ? pixel + i : 0);
+        else
+            multiply_whole(block, row + i, rows - i, column, depth, w, start + i * again, again,
+                           out + (pixel ? 0 : i * NB), pixel ? pixel + i : 0);
+    }
 }
 
 /* Lines of y: element q of line t, `step` apart, is rows[q][t] (+ residual), at least `least`, for q < count and
@@ -304,8 +355,33 @@ static inline void stage_block(const axis *d, const axis *h, const axis *w, cons
           w->origin + c->w0 / w->block * w->advance, channels, plane, x, at, total, block);
 }
 
-/* Places of the slice's parts, in elements, come in `parts`: block, rows, starts, taps, places, pixels, counts (of taps
- * and places by phase), size. global: (slices of the N * G * blocks, shares of the panels) */
+/* The taps of phase m, of all channels, by their place in depth; returns how many there are. */
+static inline INDEX list_phase(const axis *d, const axis *h, const axis *w, INDEX m, INDEX channels, INDEX plane,
+                               __global int *tap)
+{
+    INDEX n = 0;
+    for (INDEX i = 0; i < d->taps; i++)
+        n += list_channels(list_taps(d, h, w, m, i, i + 1, tap + n), channels, plane, tap + n);
+    return n;
+}
+
+/* Of phase m's taps in depth, how many there are; those of a block whose first input is `id`, deep inside the image:
+ * the first and the number. */
+static inline INDEX3 taps_inside(const axis *d, INDEX m, INDEX id)
+{
+    INDEX3 r = (INDEX3)(0);
+    for (INDEX i = 0; i < d->taps; i++) {
+        if (i * d->reach % d->phases != m) continue;
+        const INDEX z = id + (place_of(d, first_of(d, m)) + tap_of(d, i)) * d->step;
+        r.s0++;
+        if (z >= 0 && z < d->in) r.s2++;
+        else if (!r.s2) r.s1++;
+    }
+    return r;
+}
+
+/* Places of the slice's parts, in elements, come in `parts`: blocks, rows, starts, taps, places, pixels, counts (of taps
+ * and places by phase), size. shape.s5: images of a unit. global: (slices of the units, shares of the panels) */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv_blocks(AXES_ARGUMENTS, long8 shape, long8 parts,
     __global const REAL *restrict x, long xo, __global const REAL *restrict packed, __global const REAL *restrict bias,
     long bo, __global const REAL *restrict residual, long ro, __global REAL *restrict y, long yo,
@@ -313,7 +389,8 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv_blocks(AXES_AR
 {
     AXES
     const INDEX N = (INDEX)shape.s0, G = (INDEX)shape.s1, CG = (INDEX)shape.s2, OG = (INDEX)shape.s3;
-    const INDEX plane = (INDEX)shape.s4, panels = (OG + NB - 1) / NB, R = CG * K, units = N * G * blocks;
+    const INDEX plane = (INDEX)shape.s4, panels = (OG + NB - 1) / NB, R = CG * K, M = (INDEX)shape.s5;
+    const INDEX units = (N + M - 1) / M * G * blocks;
     const INDEX items = (INDEX)get_global_size(0), item = (INDEX)get_global_id(0);
     const INDEX shares = (INDEX)get_global_size(1), share = (INDEX)get_global_id(1);
     const REAL least = epilogue & CONV_RELU ? (REAL)0 : (REAL)-INFINITY;
@@ -323,19 +400,29 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv_blocks(AXES_AR
     __global int *pixel = (__global int *)(slice + parts.s5), *taps = (__global int *)(slice + parts.s6);
     __global int *places = taps + phases;
     cut listed = {-1, -1, -1, -1, -1, -1, -1, -1};
+    INDEX listed_images = 0;
     x += xo;
     y += yo;
     for (INDEX m = 0, at = 0; m < phases; at += taps[m++])
-        taps[m] = (int)list_channels(list_taps(&d, &h, &w, m, tap + at), CG, plane, tap + at);
+        taps[m] = (int)list_phase(&d, &h, &w, m, CG, plane, tap + at);
     const INDEX last = (INDEX)((long)units * (item + 1) / items);
     for (INDEX unit = (INDEX)((long)units * item / items); unit < last; unit++) {
-        const INDEX image = unit / blocks, g = image % G;
-        const cut c = cut_of(&d, &h, &w, unit - image * blocks);
-        stage_block(&d, &h, &w, &c, CG, plane, x, image * CG * in_plane, N * G * CG * in_plane, block);
-        if (c.nd != listed.nd || c.nh != listed.nh || c.nw != listed.nw) {
-            for (INDEX m = 0, at = 0; m < phases; at += places[m++])
-                places[m] = (int)list_places(&d, &h, &w, m, c.nd, c.nh, c.nw, 0, place + at, pixel + at);
+        const INDEX group = unit / blocks, g = group % G, n0 = group / G * M, images = min(M, N - n0);
+        const cut c = cut_of(&d, &h, &w, unit - group * blocks);
+        const INDEX count = c.nd * c.nh * c.nw, id = d.origin + c.d0 / d.block * d.advance;
+        for (INDEX i = 0; i < images; i++)
+            stage_block(&d, &h, &w, &c, CG, plane, x, ((n0 + i) * G + g) * CG * in_plane, N * G * CG * in_plane,
+                        block + i * CG * plane);
+        if (c.nd != listed.nd || c.nh != listed.nh || c.nw != listed.nw || images != listed_images) {
+            for (INDEX m = 0, at = 0; m < phases; at += places[m++]) {
+                INDEX n = 0;
+                for (INDEX i = 0; i < images; i++)
+                    n += list_places(&d, &h, &w, m, c.nd, c.nh, c.nw, i * CG * plane, i * count, place + at + n,
+                                     pixel + at + n);
+                places[m] = (int)n;
+            }
             listed = c;
+            listed_images = images;
         }
         for (INDEX panel = panels * share / shares; panel < panels * (share + 1) / shares; panel++) {
             const INDEX o = panel * NB, outputs = min((INDEX)NB, OG - o);
@@ -343,12 +430,14 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv_blocks(AXES_AR
             for (INDEX i = 0; i < NB; i++)
                 start[i] = epilogue & CONV_BIAS && i < outputs ? bias[bo + g * OG + o + i] : 0;
             for (INDEX m = 0, q = 0, k = 0; m < phases; q += places[m], k += taps[m], m++) {
-                for (INDEX i = 0; i < places[m]; i += MR)
-                    multiply(block, place + q + i, places[m] - i, tap + k, taps[m], weight + k * NB, start, 0, rows,
-                             pixel + q + i);
+                const INDEX3 deep = taps_inside(&d, m / (w.phases * h.phases), id);
+                const INDEX each = deep.s0 ? taps[m] / deep.s0 : 0, from = k + deep.s1 * each;
+                multiply(outputs, block, place + q, places[m], tap + from, deep.s2 * each, weight + from * NB, start, 0,
+                         rows, pixel + q);
             }
-            for (INDEX r = 0; r < c.runs; r++) {
-                const INDEX out = (image * OG + o) * out_plane + run_of(&c, &h, &w, r);
+            for (INDEX r = 0; r < images * c.runs; r++) {
+                const INDEX i = r / c.runs, out = (((n0 + i) * G + g) * OG + o) * out_plane +
+                                                  run_of(&c, &h, &w, r - i * c.runs);
                 for (INDEX v = 0; v < outputs; v += 16)
                     transpose_out(rows + r * c.run * NB + v, c.run, min((INDEX)16, outputs - v), out_plane,
                                   epilogue & CONV_RESIDUAL ? residual + ro + out + v * out_plane : 0, least,
@@ -379,7 +468,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv_weights(AXES_A
     dy += yo;
     dw += wo + item * step;
     for (int j = 0; j < NV; j++) vstore16((REALV)(0), j, zeros);
-    list_channels(list_taps(&d, &h, &w, 0, tap), channels, plane, tap);
+    list_channels(list_taps(&d, &h, &w, 0, 0, d.taps, tap), channels, plane, tap);
     for (INDEX begin = first; begin < last; begin += M) {
         const INDEX end = min(begin + M, last);
         INDEX depth = 0;
@@ -387,22 +476,21 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv_weights(AXES_A
             const INDEX n = unit / blocks, at = (unit - begin) * channels * plane;
             const cut c = cut_of(&d, &h, &w, unit - n * blocks);
             stage_block(&d, &h, &w, &c, channels, plane, x, ((n * G + g) * CG + c0) * in_plane, xtotal, block + at);
-            depth += list_places(&d, &h, &w, 0, c.nd, c.nh, c.nw, at, place + depth, 0);
+            depth += list_places(&d, &h, &w, 0, c.nd, c.nh, c.nw, at, 0, place + depth, 0);
         }
         for (INDEX panel = 0; panel < panels; panel++) {
-            const INDEX o = panel * NB;
+            const INDEX o = panel * NB, vectors = OG - o <= HALF_NV * 16 ? HALF_NV : NV;
             __global REAL *sums = slice + parts.s2 + (last - first > M ? panel * R * NB : 0), *row = rows;
             for (INDEX unit = begin; unit < end; unit++) {
                 const INDEX n = unit / blocks;
                 const cut c = cut_of(&d, &h, &w, unit - n * blocks);
                 for (INDEX r = 0; r < c.runs; r++, row += c.run * NB)
-                    for (INDEX v = 0; v < NB; v += 16)
+                    for (INDEX v = 0; v < vectors * 16; v += 16)
                         transpose_in(dy, ((n * G + g) * OG + o + v) * out_plane + run_of(&c, &h, &w, r), c.run,
                                      OG - o - v, out_plane, ytotal, row + v);
             }
-            for (INDEX r = 0; r < R; r += MR)
-                multiply(block, tap + r, R - r, place, depth, rows, begin == first ? zeros : sums + r * NB,
-                         begin == first ? 0 : NB, sums + r * NB, 0);
+            multiply(OG - o, block, tap, R, place, depth, rows, begin == first ? zeros : sums, begin == first ? 0 : NB,
+                     sums, 0);
             for (INDEX v = 0; v < NB && o + v < OG && end == last; v += 16)
                 transpose_out(sums + v, R, min((INDEX)16, OG - o - v), CG * K, 0, (REAL)-INFINITY,
                               dw + ((g * OG + o + v) * CG + c0) * K);
@@ -444,11 +532,11 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void pack_weight(AXES_AR
     packed += (long)get_global_id(0) * CG * K * NB;
     for (INDEX m = 0; m < phases; m++) {
         const INDEX mw = m % w.phases, mh = m / w.phases % h.phases, md = m / (w.phases * h.phases);
-        const INDEX across = taps_before(&w, w.taps, mw), down = taps_before(&h, h.taps, mh);
-        const INDEX taps = taps_before(&d, d.taps, md) * down * across;
-        INDEX n = 0;
+        const INDEX taps = taps_before(&h, h.taps, mh) * taps_before(&w, w.taps, mw);
         for (INDEX i = 0; i < d.taps; i++) {
-            for (INDEX j = 0; j < h.taps && i * d.reach % d.phases == md; j++) {
+            if (i * d.reach % d.phases != md) continue;
+            INDEX n = 0;
+            for (INDEX j = 0; j < h.taps; j++) {
                 for (INDEX k = 0; k < w.taps && j * h.reach % h.phases == mh; k++) {
                     if (k * w.reach % w.phases != mw) continue;
                     __global const REAL *from = x + (i * h.taps + j) * w.taps + k;
@@ -461,8 +549,8 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void pack_weight(AXES_AR
                     n++;
                 }
             }
+            packed += (long)CG * taps * NB;
         }
-        packed += (long)CG * taps * NB;
     }
 }
 #endif

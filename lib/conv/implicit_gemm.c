@@ -1,7 +1,8 @@
 /* implicit-gemm: the matrix product of im2col-gemm without the columns in memory, on CPUs; kernels/implicit_gemm.cl.
  *
- * The packed weight is panels of outputs (backward-data: of channels). Workspace: a slice for each work-item; in
- * backward-weights then the weight's gradient by each slice of the batch, if there are several. */
+ * The packed weight is panels of outputs (backward-data: of channels). Workspace: a slice for each work-item, as many as
+ * there are cores, since a slice stays in the cache of its core; in backward-weights then the weight's gradient by each
+ * slice of the batch, if there are several. */
 #include <limits.h>
 #include <stdio.h>
 
@@ -12,8 +13,9 @@ enum { MOST_PHASES = 15 }; /* a layout has four bits for each */
 /* Of a configuration: rows and columns of a block, slices of the blocks, shares of the panels or channels. */
 enum { ROWS, COLUMNS, SLICES, SHARES };
 
-/* What stays in the cache of a CPU's core, bytes: the blocks of a slice; and the most pixels of a sum. */
-static const int64_t NEAR = 768 << 10, MOST_PIXELS = 4096;
+/* What stays in the cache of a CPU's core, bytes: the blocks of a slice, and of the images of a unit; and the most
+ * pixels of a sum. */
+static const int64_t NEAR = 768 << 10, MOST_PIXELS = 4096, UNIT = 1 << 20;
 
 /* One dimension: kernels/implicit_gemm.cl's axis. */
 typedef struct axis {
@@ -27,7 +29,7 @@ typedef struct cut {
     int64_t channels, outputs;     /* of a group: what sums run over, what panels hold */
     int64_t vectors, panels, rows; /* of a panel; R */
     int64_t plane, pixels, blocks; /* of a block: staged elements of a channel, outputs; blocks of an image */
-    int64_t phases, tile;          /* tile: MR of the kernels */
+    int64_t phases, tile, images;  /* tile: MR of the kernels; images: of a unit */
 } cut;
 
 /* ---- how it is cut ---- */
@@ -71,6 +73,14 @@ static axis backward_axis(const hg_conv_problem *p, int d, int64_t block)
     return a;
 }
 
+/* Vectors of a panel. Panels of 64 outputs are the fastest, but compute 32 or 64 of the last one. */
+static int64_t vectors_of(int64_t outputs)
+{
+    if (outputs <= 16) return 1;
+    int64_t rest = outputs % 64, four = outputs - rest + (rest > 32 ? 64 : rest > 0 ? 32 : 0);
+    return outputs > 32 && four * 9 <= hg_round_up(outputs, 16) * 10 ? 4 : 2;
+}
+
 /* Blocks are as deep as they must be: one output, or one of each phase. */
 static cut cut_of(const hg_conv_problem *p, const hg_conv_config *c)
 {
@@ -91,14 +101,23 @@ static cut cut_of(const hg_conv_problem *p, const hg_conv_config *c)
     if (k.plane % 64 == 0) k.plane += 16; /* planes a power of two apart share sets of the cache */
     k.channels = (backward ? p->outputs : p->channels) / p->groups;
     k.outputs = (backward ? p->channels : p->outputs) / p->groups;
-    k.vectors = p->dtype == HG_F64 || k.outputs <= 16 ? 1 : 2;
+    k.vectors = p->dtype == HG_F64 ? 1 : vectors_of(k.outputs);
     k.panels = hg_ceil_div(k.outputs, 16 * k.vectors);
     k.rows = k.channels * hg_conv_kernel_area(p);
-    /* Images of 7 x 7 are whole tiles of 7 pixels; a second program has to pay. */
-    int64_t pixels = hg_ceil_div(k.pixels, k.phases);
-    bool sevens = p->direction != HG_CONV_BACKWARD_WEIGHTS && hg_round_up(pixels, 7) * 20 < hg_round_up(pixels, 8) * 19;
-    k.tile = sevens && pixels >= 28 ? 7 : 8;
+    k.tile = k.vectors == 4 ? 6 : 8;
+    k.images = 1;
+    if (k.blocks == 1 && p->direction != HG_CONV_BACKWARD_WEIGHTS) { /* whole images: several read the weight once */
+        int64_t most = hg_min_i64(UNIT / (4 * k.channels * k.plane), MOST_PIXELS / k.pixels);
+        most = hg_max_i64(1, hg_min_i64(most, hg_ceil_div(p->batch, hg_ceil_div(c->value[SLICES], p->groups))));
+        k.images = hg_ceil_div(p->batch, hg_ceil_div(p->batch, most));
+    }
     return k;
+}
+
+/* Units of work, of forward and backward-data. */
+static int64_t units_of(const hg_conv_problem *p, const cut *k)
+{
+    return hg_ceil_div(p->batch, k->images) * p->groups * k->blocks;
 }
 
 /* Of backward-weights: the most channels of a share; the blocks of a slice; how many of them are staged at once. */
@@ -132,8 +151,9 @@ static int64_t parts_of(const hg_conv_problem *p, const hg_conv_config *c, const
                                   0};
         for (int i = 0; i < 7; i++) size[i] = sizes[i];
     } else {
-        const int64_t sizes[7] = {k->channels * k->plane + 16, (k->pixels + 16) * width, width,        k->rows,
-                                  k->pixels,                   k->pixels,                2 * k->phases};
+        const int64_t pixels = k->images * k->pixels;
+        const int64_t sizes[7] = {k->images * k->channels * k->plane + 16, (pixels + 16) * width, width, k->rows, pixels,
+                                  pixels, 2 * k->phases};
         for (int i = 0; i < 7; i++) size[i] = sizes[i];
     }
     for (int i = 0; i < 7; i++) {
@@ -211,12 +231,18 @@ static double transpose_cycles(const cut *k, double rows)
     return (double)k->vectors * (rows / 16 + 0.5) * 75;
 }
 
+/* Of a pixel and a row of a panel. */
+static double cycles_of(const cut *k)
+{
+    return k->vectors == 4 ? 1.47 : k->vectors == 2 ? 0.77 : 0.58;
+}
+
 /* Of the mean block of a panel: each phase has its share of the pixels and of the rows. */
 static double product_cycles(const cut *k, double pixels)
 {
     double each = pixels / (double)k->phases, tile = (double)k->tile;
     double tiles = (double)k->phases * (each < 512 ? (double)hg_ceil_div((int64_t)(each + 0.5), k->tile) : each / tile);
-    return tiles * ((double)k->rows / (double)k->phases * (k->vectors == 2 ? 0.77 : 0.58) * tile + 45);
+    return tiles * ((double)k->rows / (double)k->phases * cycles_of(k) * tile + 45);
 }
 
 static double implicit_cost(const hg_conv_problem *p, const hg_conv_config *c, const hg_device *dev)
@@ -232,7 +258,7 @@ static double implicit_cost(const hg_conv_problem *p, const hg_conv_config *c, c
     if (weights) {
         int64_t channels = channels_of_share(&k, c), many = together(p, &k, c), n = blocks_of_slice(p, &k, c);
         double rows = (double)(channels * hg_conv_kernel_area(p)), tiles = rows / (double)k.tile + 0.45;
-        double turn = (double)k.panels * (transpose_cycles(&k, pixels) + tiles * pixels * (k.vectors == 2 ? 6.2 : 4.6));
+        double turn = (double)k.panels * (transpose_cycles(&k, pixels) + tiles * pixels * cycles_of(&k) * (double)k.tile);
         item = (double)n * (stage_cycles(&k, channels) + turn + 3 * pixels) +
                (double)(k.panels * hg_ceil_div(n, many)) * tiles * 120 +
                (double)k.panels * transpose_cycles(&k, rows);
@@ -242,9 +268,10 @@ static double implicit_cost(const hg_conv_problem *p, const hg_conv_config *c, c
         double panels = (double)hg_ceil_div(k.panels, c->value[SHARES]), far = 0;
         double weight = (double)implicit_packed(p, c) / (double)p->groups;
         if (weight > 1 << 20) far = weight / (double)c->value[SHARES] * 0.06; /* cycles: each block reads it anew */
-        double turn = panels * (product_cycles(&k, pixels) + transpose_cycles(&k, pixels));
-        item = (double)hg_ceil_div(p->batch * p->groups * k.blocks, c->value[SLICES]) *
-                   (stage_cycles(&k, k.channels) + far + turn) +
+        double images = (double)k.images;
+        double turn = panels * (product_cycles(&k, images * pixels) + transpose_cycles(&k, images * pixels));
+        item = (double)hg_ceil_div(units_of(p, &k), c->value[SLICES]) *
+                   (images * stage_cycles(&k, k.channels) + far + turn) +
                3 * (double)k.rows + 5 * (double)k.pixels;
         bytes += 3 * (double)implicit_packed(p, c);
     }
@@ -275,6 +302,11 @@ static void prefer_shares(const hg_conv_problem *p, const hg_device *dev, hg_con
     cut k = cut_of(p, &c);
     int64_t blocks = p->batch * k.blocks * (weights ? 1 : p->groups), units = dev->info.units ? dev->info.units : 1;
     int64_t most = 8 * units, parts = weights ? k.channels : k.panels;
+    /* A slice for each core, or small ones for more work-items, which a core that is late can leave to the others. */
+    for (hg_conv_config one = c; most > units; most /= 2) {
+        one.value[SLICES] = (int32_t)hg_min_i64(blocks, most);
+        if (slice_elements(p, &one) * (int64_t)element_of(p) * most <= UNIT * units) break;
+    }
     for (int64_t shares = 1; shares <= hg_min_i64(parts, most); shares *= 2) {
         for (int64_t slices = hg_min_i64(blocks, hg_ceil_div(most, shares)); slices > 0; slices /= weights ? 2 : most) {
             c.value[SLICES] = (int32_t)hg_ceil_div(blocks, hg_ceil_div(blocks, slices));
@@ -338,7 +370,7 @@ static job job_of(hg_device *dev, const hg_conv_plan *plan, const hg_conv_buffer
     cl_long8 parts = {{0}};
     parts_of(p, &plan->config, &j.k, &parts);
     j.parts = arg8(parts);
-    j.shape = arg8((cl_long8){{p->batch, p->groups, j.k.channels, j.k.outputs, j.k.plane}});
+    j.shape = arg8((cl_long8){{p->batch, p->groups, j.k.channels, j.k.outputs, j.k.plane, j.k.images}});
     bool wide = hg_conv_wide(p) || (plan->workspace + plan->packed) / element_of(p) > INT_MAX / 2;
     snprintf(j.options, sizeof j.options, "-DNV=%d -DMR=%d %s%s", (int)j.k.vectors, (int)j.k.tile,
              hg_real_options((hg_dtype)p->dtype), wide ? " -DHG_WIDE=1" : "");
