@@ -68,6 +68,7 @@ int main(void)
     srunner_add_suite(runner, pth_suite());
     srunner_add_suite(runner, safetensors_suite());
     srunner_add_suite(runner, formats_suite());
+    srunner_add_suite(runner, zip_suite());
     srunner_set_fork_status(runner, CK_NOFORK);
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);

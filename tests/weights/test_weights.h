@@ -13,6 +13,7 @@ Suite *pickle_suite(void);
 Suite *pth_suite(void);
 Suite *safetensors_suite(void);
 Suite *formats_suite(void);
+Suite *zip_suite(void);
 
 /* Deeply equal: kinds, order, metadata, types, shapes, every bit of the data. */
 bool same_value(const hg_value *a, const hg_value *b);
