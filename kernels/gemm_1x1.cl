@@ -23,9 +23,10 @@ __kernel void spread(long8 ga, long8 gb, long8 gc, long first, long images, __gl
     dx += xo + ((((INDEX)first + image) * C + c) * (D * H) + row) * W;
     y += yo + c * (INDEX)ld + image * (INDEX)step + (od * OH + oh) * OW;
     INDEX iw = 0;
-    if (od >= 0 && oh >= 0 && SW == 1 && PW == 0) {
-        for (; iw < OW; iw += 16) conv_store(conv_row(y, 0, iw, 1, OW, OW - iw, OW), dx + iw, OW - iw);
-        iw = OW;
+    if (od >= 0 && oh >= 0 && SW == 1 && PW == 0) { /* padding at the end: OW > W */
+        const INDEX n = min(OW, W);
+        for (; iw < n; iw += 16) conv_store(conv_row(y, 0, iw, 1, OW, n - iw, OW), dx + iw, n - iw);
+        iw = n;
     } else if (od >= 0 && oh >= 0 && SW == 2 && PW == 0) {
         for (; iw + 32 <= W && iw / 2 + 16 <= OW; iw += 32) {
             REALV v = vload16(0, y + iw / 2), a = 0, b = 0;

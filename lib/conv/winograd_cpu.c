@@ -1,4 +1,5 @@
-/* Winograd's algorithm for devices of class CPU; kernels/winograd.cl.
+/* Winograd's algorithm for devices of class CPU; kernels/winograd.cl and
+ * kernels/winograd_gradient.cl.
  *
  * The packed weight is its transform, in panels of outputs. Workspace of forward and backward-data: a slice for each
  * work-item. Of backward-weights: a slice for each work-item, its own sums in it; or shared sums, if any, a chunk of the
@@ -14,8 +15,8 @@ enum { PANEL = 32, HALF_TILE = 4, MOST_TILES = 128, OWN_CHANNELS = 4 };
 enum { ROWS = HG_WINOGRAD_ROWS, SLICES = HG_WINOGRAD_SLICES, SHARES, OWN, FORM = OWN };
 enum { SHARED_SUMS, OWN_SUMS, NO_SUMS };
 
-/* Bytes of a chunk that stay in the caches. */
-static const int64_t CHUNK = 16 << 20;
+/* Bytes of a chunk that stay in the caches, and of what stays in those of a core. */
+static const int64_t CHUNK = 16 << 20, NEAR = 1200 << 10;
 
 /* ---- how it is cut ---- */
 
@@ -39,9 +40,18 @@ int64_t hg_winograd_cpu_packed(const hg_winograd_cut *w)
     return panels_of(w) * w->points * (deep_of(w) * PANEL + 16);
 }
 
+/* Whether the last tiles of rows or columns have fewer outputs, and then points, than others. */
+static bool is_cut(const hg_winograd_cut *w)
+{
+    const int last = w->f.rank - 1;
+    if (w->side != 4) return false;
+    return hg_conv_output(&w->f, last) % w->side || (last && hg_conv_output(&w->f, 0) % w->side);
+}
+
+/* Places for the tiles of a block. A register tile may begin at any tile and end up to three behind the last one. */
 static int64_t tiles_of_block(const hg_winograd_cut *w, const hg_conv_config *c)
 {
-    return hg_round_up(c->value[ROWS] * w->across, HALF_TILE);
+    return hg_round_up(c->value[ROWS] * w->across, HALF_TILE) + (is_cut(w) ? HALF_TILE - 1 : 0);
 }
 
 /* Elements of the gradient's sums in points. */
@@ -50,12 +60,21 @@ static int64_t sums_elements(const hg_winograd_cut *w)
     return hg_winograd_cpu_packed(w);
 }
 
+/* How many panels take a point in turn: with few, the transformed input is read again for each few; with many, what is
+ * multiplied lies far away when it is needed. */
+static int64_t turn_of(const hg_winograd_cut *w, const hg_conv_config *c)
+{
+    int64_t tiles = tiles_of_block(w, c), share = hg_ceil_div(panels_of(w), c->value[SHARES]);
+    if (4 * w->points * tiles * deep_of(w) <= NEAR) return 1;
+    return hg_max_i64(1, hg_min_i64(share, NEAR / (4 * w->points * tiles * PANEL)));
+}
+
 /* Of a work-item: v, m, its part of the weight, bands of rows of pixels before and after. Of the latter, 16 pixels are
  * read at least. */
 static int64_t slice_elements(const hg_winograd_cut *w, const hg_conv_config *c)
 {
     int64_t tiles = tiles_of_block(w, c), own = c->value[OWN] ? c->value[OWN] * 16 * PANEL + 16 : 0;
-    return w->points * (tiles * (deep_of(w) + PANEL) + 32 + own) + patch_rows(w) * 16 * (w->side * w->across + 2) +
+    return w->points * (tiles * deep_of(w) + 16 + turn_of(w, c) * (tiles * PANEL + 16) + own) + patch_rows(w) * 16 * (w->side * w->across + 2) +
            16 * hg_max_i64(16, w->down * w->side * w->across);
 }
 
@@ -106,21 +125,31 @@ bool hg_winograd_in_flight(const hg_conv_plan *plan)
  *
  * Fitted to a core of AVX-512 of nominally 2.3 GHz, which does 206 GFLOP/s, with 2 MB of cache of its own; at another
  * peak all is in proportion. */
-static const double NOMINAL = 147e9, WHOLE = 1.27, SHORT = 1.05; /* of the nominal peak, in products */
+static const double NOMINAL = 147e9, WHOLE = 1.35, SHORT = 1.05; /* of the nominal peak, in products */
 
-/* Seconds by bytes, of a core: from what all cores share, in order and in strides; from its own cache. */
-static const double FAR = 1 / 50e9, STRIDED = 1 / 22e9, AT_HAND = 1 / 200e9;
+/* Seconds by bytes, of a core: from what all cores share, in order and in strides; from its own cache; of the transformed
+ * input that does not stay in it, again; of a transformed weight, written. */
+static const double FAR = 1 / 75e9, STRIDED = 1 / 22e9, AT_HAND = 1 / 140e9, AGAIN = 1 / 54e9, WRITTEN = 1 / 18e9;
 /* Seconds of 16 channels: to transform a tile before and after, or of the gradient, with 36 points; 16 x 16 weights.
  * Seconds of a launch. */
-static const double BEFORE = 120e-9, AFTER = 80e-9, WEIGHTS = 1.2e-6, LAUNCH = 15e-6;
+static const double BEFORE = 106e-9, AFTER = 112e-9, WEIGHTS = 1.2e-6, LAUNCH = 30e-6;
 
 /* What a problem's parts come to. */
 typedef struct parts {
     double units, pace;         /* pace: of a core, relative to the one above */
     double deep, panels, points, tiles;
+    double share;               /* of the points that tiles have which are not whole */
     double scale;               /* of a transform, relative to 36 points */
     double product;             /* seconds of a tile by a panel, on one core */
 } parts;
+
+/* The part of its points that a line of n outputs has. */
+static double share_of(const hg_winograd_cut *w, int64_t n)
+{
+    int64_t tiles = hg_ceil_div(n, w->side), rest = n - (tiles - 1) * w->side;
+    if (w->side != 4) return 1;
+    return (double)((tiles - 1) * (w->side + 2) + rest + 2) / (double)(tiles * (w->side + 2));
+}
 
 static parts parts_of(const hg_winograd_cut *w, const hg_device *dev)
 {
@@ -130,30 +159,32 @@ static parts parts_of(const hg_winograd_cut *w, const hg_device *dev)
     q.panels = (double)panels_of(w);
     q.points = (double)w->points;
     q.tiles = (double)(w->rows * w->across);
-    q.scale = pow(q.points / 36, w->f.rank == 1 ? 0.67 : 1.4);
+    q.share = share_of(w, hg_conv_output(&w->f, w->f.rank - 1));
+    if (w->f.rank == 2) q.share *= share_of(w, hg_conv_output(&w->f, 0));
+    q.scale = q.share * pow(q.points / 36, w->f.rank == 1 ? 0.67 : 1.4);
     q.product = q.points * 2 * q.deep * PANEL / core;
     return q;
 }
 
-/* How much of `bytes` does not fit the cache of a core, by a smooth step. */
-static double spilled(double bytes)
+/* How much of `bytes` does not fit the cache of a core, by a smooth step from `room` on. */
+static double spilled(double bytes, double room)
 {
-    return fmin(1, fmax(0, (bytes - 1.1e6) / 2.4e6));
+    return fmin(1, fmax(0, (bytes - room) / 2.4e6));
 }
 
 static double gradient_cost(const hg_winograd_cut *w, const hg_conv_config *c, const hg_device *dev)
 {
     parts q = parts_of(w, dev);
-    double wide = q.panels * PANEL, blocks = (double)hg_ceil_div(w->rows, c->value[ROWS]), sums, part = 0.93 * WHOLE;
+    double wide = q.panels * PANEL, blocks = (double)hg_ceil_div(w->rows, c->value[ROWS]), sums, part = 0.87 * WHOLE;
     double bytes = 4 * (double)sums_elements(w), chunk = 4 * q.points * q.tiles * (q.deep + wide);
-    double tiles = fmax(q.tiles / blocks, 12) * blocks; /* a short sum costs as much as a longer one */
+    double tiles = fmax(q.tiles * q.share / blocks, 12) * blocks; /* a short sum costs as much as a longer one */
     double cores = q.units, launches = 3;
     switch (c->value[FORM]) {
     case OWN_SUMS:
         cores = fmin(q.units, c->value[SLICES]);
         sums = (2 * blocks / cores - 1 + c->value[SLICES] / q.units) * bytes;
         sums *= bytes < 1e6 ? AT_HAND : FAR;
-        sums += spilled(chunk / blocks + fmin(bytes, 1e6)) * 2 * chunk / cores * FAR;
+        sums += spilled(chunk / blocks + fmin(bytes, 1e6), 1.1e6) * 2 * chunk / cores * FAR;
         launches = 2;
         break;
     case SHARED_SUMS:
@@ -166,28 +197,35 @@ static double gradient_cost(const hg_winograd_cut *w, const hg_conv_config *c, c
         if (4 * q.points * q.tiles * PANEL > 1e6) sums += 4 * q.points * q.tiles * wide * q.deep / 16 / q.units * FAR;
     }
     double transforms = q.tiles * q.scale * (BEFORE * q.deep + 0.75 * BEFORE * wide) / 16 / cores;
-    double weights = q.deep * wide / 256 * q.scale * WEIGHTS / q.units;
+    double weights = q.deep * wide / 256 * q.scale / q.share * WEIGHTS / q.units;
     return tiles * q.product * q.panels / part / cores + q.pace * (transforms + weights + sums) +
            launches * LAUNCH;
 }
 
-/* With a new weight. */
+/* With a new weight, forward: of the work-item that has most to do. */
 double hg_winograd_cpu_cost(const hg_winograd_cut *w, const hg_conv_config *c, const hg_device *dev)
 {
     if (w->f.direction == HG_CONV_BACKWARD_WEIGHTS) return gradient_cost(w, c, dev);
+    const bool own = c->value[OWN];
+    const int64_t blocks = hg_ceil_div(w->rows, c->value[ROWS]), turns = hg_ceil_div(blocks, c->value[SLICES]);
+    const int64_t last = w->rows - (blocks - 1) * c->value[ROWS]; /* rows of the last block */
     parts q = parts_of(w, dev);
-    double tiles = (double)tiles_of_block(w, c), used = (double)(c->value[ROWS] * w->across);
-    double panels = (double)hg_ceil_div(panels_of(w), c->value[SHARES]), blocks = q.deep / 16 * 2 * panels;
-    double v = 4 * q.points * q.deep * tiles, u = 4 * q.points * q.deep * PANEL;
-    double weight = c->value[OWN] ? blocks * q.scale * WEIGHTS : u * panels * (u * panels < 1e6 ? AT_HAND : FAR);
-    double block = used * q.scale * (BEFORE * q.deep / 16 + AFTER * 2 * panels) + spilled(v) * v * panels * FAR / 3;
-    block = q.pace * (block + weight) + tiles * q.product * panels / WHOLE;
-    int64_t turns = hg_ceil_div(w->rows, c->value[ROWS] * c->value[SLICES]);
-    int64_t items = hg_ceil_div((int64_t)c->value[SLICES] * c->value[SHARES], (int64_t)q.units);
-    double before = c->value[OWN] ? 0
-                                  : u * q.panels * FAR / q.units * 2.5 +
-                                        q.deep / 16 * 2 * q.panels * q.scale * WEIGHTS / q.units + LAUNCH;
-    return (double)(turns * items) * block + q.pace * before + LAUNCH;
+    double rows = (double)(turns * c->value[ROWS]);
+    if ((blocks - 1) % c->value[SLICES] == 0) rows += (double)(last - c->value[ROWS]);
+    double tiles = rows * (double)w->across, panels = (double)hg_ceil_div(panels_of(w), c->value[SHARES]);
+    double products = tiles * q.share + (double)turns * (is_cut(w) ? 3 : 1.5); /* in whole register tiles */
+    double pairs = q.deep / 16 * 2 * panels, u = 4 * q.points * q.deep * PANEL;
+    double v = 4 * q.points * q.share * q.deep * (double)(c->value[ROWS] * w->across);
+    double passes = ceil(panels / (own ? 1 : (double)turn_of(w, c)));
+    double item = tiles * q.scale * (BEFORE * q.deep / 16 + AFTER * 2 * panels);
+    item += rows / (double)c->value[ROWS] * spilled(v, 0.6e6) * v * passes * AGAIN;
+    item += (double)turns * (own ? pairs * q.scale / q.share * WEIGHTS
+                                 : u * panels * (u * panels < 1e6 ? AT_HAND : FAR));
+    item = q.pace * item + products * q.product * panels / WHOLE;
+    item *= (double)hg_ceil_div((int64_t)c->value[SLICES] * c->value[SHARES], (int64_t)q.units);
+    if (own) return item + LAUNCH;
+    double pack = u * q.panels * WRITTEN + q.deep / 16 * 2 * q.panels * q.scale / q.share * WEIGHTS;
+    return item + q.pace * pack / q.units + 2 * LAUNCH;
 }
 
 /* ---- configurations ---- */
@@ -267,13 +305,21 @@ int hg_winograd_cpu_configs(const hg_winograd_cut *w, const hg_device *dev, hg_c
 
 /* ---- running ---- */
 
-/* WINOGRAD_GEOMETRY of the kernels. */
-static hg_arg geometry_of(const hg_winograd_job *j, int64_t tiles, int64_t slice, int64_t at, int64_t own)
+/* CONV_GEOMETRY and WINOGRAD_GEOMETRY of the kernels. */
+#define GEOMETRY(g) (g)[0], (g)[1], (g)[2], (g)[3]
+static void geometry_of(const hg_winograd_job *j, int64_t tiles, int64_t slice, int64_t at, hg_arg g[4])
 {
     const hg_winograd_cut *w = j->cut;
-    return (hg_arg){.size = sizeof(cl_long8),
-                    .value.i64x8 = {{w->across, w->rows / w->f.batch, j->c->value[ROWS], tiles, slice, at,
-                                     hg_ceil_div(panels_of(w), j->c->value[SHARES]), own}}};
+    const int64_t share = hg_ceil_div(panels_of(w), j->c->value[SHARES]), own = j->b->packed ? 0 : j->c->value[OWN];
+    hg_conv_geometry(&w->f, g);
+    g[3] = (hg_arg){.size = sizeof(cl_long8),
+                    .value.i64x8 = {{j->c->value[ROWS], tiles, slice, at, share, own, own ? 1 : turn_of(w, j->c)}}};
+}
+
+/* The same of backward-weights. */
+static void gradient_geometry(const hg_winograd_job *j, int64_t at, hg_arg g[4])
+{
+    geometry_of(j, j->c->value[ROWS] * j->cut->across, gradient_slice(j->cut, j->c), at, g);
 }
 
 /* How the weight lies: elements from one output to the next, and from one channel. */
@@ -301,13 +347,12 @@ hg_status hg_winograd_cpu_forward(const hg_winograd_job *j, const hg_tensor *x, 
     const hg_conv_problem *p = &j->cut->f;
     const hg_tensor *bias = p->epilogue & HG_CONV_BIAS ? j->b->bias : x,
                     *residual = p->epilogue & HG_CONV_RESIDUAL ? j->b->residual : x;
-    const int64_t own = j->b->packed ? 0 : j->c->value[OWN];
-    const cl_mem u = own ? j->b->workspace : j->b->packed;
-    hg_arg g[3], cut = geometry_of(j, tiles_of_block(j->cut, j->c), slice_elements(j->cut, j->c), 0, own);
-    hg_conv_geometry(p, g);
+    const cl_mem u = j->b->packed ? j->b->packed : j->b->workspace;
+    hg_arg g[4];
+    geometry_of(j, tiles_of_block(j->cut, j->c), slice_elements(j->cut, j->c), 0, g);
     return hg_launch(j->dev, &hg_source_winograd, j->options, "winograd_fwd",
                      hg_range_items(j->dev, j->c->value[SLICES], j->c->value[SHARES], 1, 1),
-                     HG_ARGS(g[0], g[1], g[2], cut, HG_ARG_I64(output_step(j)), HG_ARG_I64(channel_step(j)),
+                     HG_ARGS(GEOMETRY(g), HG_ARG_I64(output_step(j)), HG_ARG_I64(channel_step(j)),
                              HG_ARG_I32(j->mirrored), HG_ARG_TENSOR(x), HG_ARG_TENSOR(j->b->weight), HG_ARG_MEM(u),
                              HG_ARG_MEM(j->b->workspace), HG_ARG_TENSOR(bias), HG_ARG_TENSOR(residual),
                              HG_ARG_TENSOR(y), HG_ARG_I32(p->epilogue)));
@@ -330,11 +375,11 @@ static place place_of(const hg_winograd_job *j)
 static hg_status transform_chunk(const hg_winograd_job *j, int64_t row, int64_t rows)
 {
     place at = place_of(j);
-    hg_arg g[3], cut = geometry_of(j, j->c->value[ROWS] * j->cut->across, bands_elements(j->cut), at.slices, 0);
-    hg_conv_geometry(&j->cut->f, g);
-    return hg_launch(j->dev, &hg_source_winograd, j->options, "winograd_chunk",
+    hg_arg g[4];
+    gradient_geometry(j, at.slices, g);
+    return hg_launch(j->dev, &hg_source_winograd_gradient, j->options, "winograd_chunk",
                      hg_range_items(j->dev, j->c->value[SLICES], 1, 1, 1),
-                     HG_ARGS(g[0], g[1], g[2], cut, HG_ARG_I64(row), HG_ARG_I64(rows), HG_ARG_TENSOR(j->b->input),
+                     HG_ARGS(GEOMETRY(g), HG_ARG_I64(row), HG_ARG_I64(rows), HG_ARG_TENSOR(j->b->input),
                              HG_ARG_TENSOR(j->b->output), HG_ARG_MEM(j->b->workspace), HG_ARG_I64(at.v),
                              HG_ARG_I64(at.d)));
 }
@@ -345,25 +390,26 @@ static hg_status shared_sums(const hg_winograd_job *j)
     const int64_t most = j->c->value[ROWS];
     const cl_mem ws = j->b->workspace;
     place at = place_of(j);
+    hg_arg g[4];
+    gradient_geometry(j, at.slices, g);
     for (int64_t row = 0; row < w->rows; row += most) {
         int64_t here = hg_min_i64(most, w->rows - row);
         HG_TRY(transform_chunk(j, row, here));
-        HG_TRY(hg_launch(j->dev, &hg_source_winograd, j->options, "winograd_taps",
+        HG_TRY(hg_launch(j->dev, &hg_source_winograd_gradient, j->options, "winograd_taps",
                          hg_range_items(j->dev, w->points, panels_of(w), 1, 1),
-                         HG_ARGS(HG_ARG_I64(w->f.channels), HG_ARG_I64(most * w->across), HG_ARG_I64(here * w->across),
-                                 HG_ARG_I32(row == 0), HG_ARG_MEM(ws), HG_ARG_I64(at.v), HG_ARG_I64(at.d),
-                                 HG_ARG_MEM(ws))));
+                         HG_ARGS(GEOMETRY(g), HG_ARG_I64(row), HG_ARG_I64(here), HG_ARG_MEM(ws), HG_ARG_I64(at.v),
+                                 HG_ARG_I64(at.d), HG_ARG_MEM(ws))));
     }
     return HG_OK;
 }
 
 static hg_status own_sums(const hg_winograd_job *j)
 {
-    hg_arg g[3], cut = geometry_of(j, j->c->value[ROWS] * j->cut->across, gradient_slice(j->cut, j->c), 0, 0);
-    hg_conv_geometry(&j->cut->f, g);
-    return hg_launch(j->dev, &hg_source_winograd, j->options, "winograd_sums",
+    hg_arg g[4];
+    gradient_geometry(j, 0, g);
+    return hg_launch(j->dev, &hg_source_winograd_gradient, j->options, "winograd_sums",
                      hg_range_items(j->dev, j->c->value[SLICES], 1, 1, 1),
-                     HG_ARGS(g[0], g[1], g[2], cut, HG_ARG_TENSOR(j->b->input), HG_ARG_TENSOR(j->b->output),
+                     HG_ARGS(GEOMETRY(g), HG_ARG_TENSOR(j->b->input), HG_ARG_TENSOR(j->b->output),
                              HG_ARG_MEM(j->b->workspace)));
 }
 
@@ -372,11 +418,12 @@ static hg_status no_sums(const hg_winograd_job *j)
     const hg_winograd_cut *w = j->cut;
     const cl_mem ws = j->b->workspace;
     place at = place_of(j);
+    hg_arg g[4];
+    gradient_geometry(j, at.slices, g);
     HG_TRY(transform_chunk(j, 0, w->rows));
-    return hg_launch(j->dev, &hg_source_winograd, j->options, "winograd_gradient",
+    return hg_launch(j->dev, &hg_source_winograd_gradient, j->options, "winograd_gradient",
                      hg_range_items(j->dev, j->c->value[SLICES], 1, 1, 1),
-                     HG_ARGS(HG_ARG_I64(w->f.outputs), HG_ARG_I64(w->f.channels), HG_ARG_I64(w->rows * w->across),
-                             HG_ARG_MEM(ws), HG_ARG_I64(at.v), HG_ARG_I64(at.d), HG_ARG_MEM(ws), HG_ARG_I64(at.slices),
+                     HG_ARGS(GEOMETRY(g), HG_ARG_MEM(ws), HG_ARG_I64(at.v), HG_ARG_I64(at.d), HG_ARG_MEM(ws),
                              HG_ARG_TENSOR(j->b->weight)));
 }
 
@@ -386,7 +433,7 @@ hg_status hg_winograd_cpu_gradient(const hg_winograd_job *j)
     if (j->c->value[FORM] == NO_SUMS) return no_sums(j);
     const bool own = j->c->value[FORM] == OWN_SUMS;
     HG_TRY(own ? own_sums(j) : shared_sums(j));
-    return hg_launch(j->dev, &hg_source_winograd, j->options, "winograd_dw",
+    return hg_launch(j->dev, &hg_source_winograd_gradient, j->options, "winograd_dw",
                      hg_range_items(j->dev, hg_ceil_div(p->outputs, 16), hg_ceil_div(p->channels, 16), 1, 1),
                      HG_ARGS(HG_ARG_I64(p->outputs), HG_ARG_I64(p->channels),
                              HG_ARG_I64(own ? j->c->value[SLICES] : 1), HG_ARG_I64(gradient_slice(j->cut, j->c)),

@@ -34,11 +34,27 @@ data make_data(const hg_conv_problem *p, bool exact)
     return d;
 }
 
+enum { GUARD = 19 };
+static const double GUARDED = 12345;
+static hg_tensor *guards; /* what is written lies in it, with elements before and behind that must stay */
+
 hg_tensor *operand(const hg_conv_problem *p, int64_t n, const double *v, bool result)
 {
-    hg_tensor *t = test_layout(1, (hg_dtype)p->dtype, HG_SHAPE(n), v);
-    if (result) ck_assert_hg(hg_fill_(t, NAN));
+    if (!result) return test_layout(1, (hg_dtype)p->dtype, HG_SHAPE(n), v);
+    guards = hg_full(test_device(), (hg_dtype)p->dtype, HG_SHAPE(n + 2 * GUARD), GUARDED);
+    hg_tensor *t = hg_slice(guards, 0, GUARD, GUARD + n, 1);
+    ck_assert_hg_ok(t);
+    ck_assert_hg(hg_fill_(t, NAN));
     return t;
+}
+
+static void check_guards(int64_t n, const char *key, const char *solver)
+{
+    double *all = test_read(guards);
+    for (int i = 0; i < GUARD; i++)
+        ck_assert_msg(all[i] == GUARDED && all[GUARD + n + i] == GUARDED, "%s by %s: wrote %s its result", key, solver,
+                      all[i] == GUARDED ? "behind" : "before");
+    free(all);
 }
 
 hg_tensor *run(const hg_conv_problem *p, const data *d)
@@ -99,6 +115,7 @@ void compare(const hg_conv_problem *p, hg_tensor *t, const data *d, bool exact)
         largest = fmax(largest, fabs(expected[i]));
     }
     free(got);
+    check_guards(n, key, p->solver);
     double error = n ? sqrt(sum / (double)n) : 0;
     ck_assert_msg(error <= limit_of(p) * largest, "%s by %s: RMS error %.3g of the largest value", key, p->solver,
                   error / largest);

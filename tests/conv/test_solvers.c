@@ -17,6 +17,7 @@ static const char *const shapes[] = {
     "fwd 2x0x8x8 4x3x3 bias",
     "fwd 1x5x4x6 7x1x1 bias relu",
     "fwd 2x16x1x1 24x1x1",
+    "fwd 2x9x5x6 7x1x1 p0:2x0:3",
     "fwd 2x3x33x17 5x1x1 s2x2",
     "fwd 5x12x9x40 20x1x1 g4 bias residual relu",
     "fwd 3x20x5x7 9x1x1 p2x1 residual",

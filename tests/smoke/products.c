@@ -97,7 +97,8 @@ START_TEST(convolution_by_columns)
 END_TEST
 
 /* Tiles of 4 x 4 and 2 x 2 outputs, and of 4 and 2, cut short at the edges. */
-static const char *const tiled[] = {"fwd 2x8x9x8 9x3x3 p1x1 bias relu", "fwd 1x9x6x5 8x3x3", "fwd 2x8x11 9x3 p1 bias"};
+static const char *const tiled[] = {"fwd 2x8x9x8 9x3x3 p1x1 bias relu", "fwd 1x9x6x5 8x3x3", "fwd 2x8x11 9x3 p1 bias",
+                                    "fwd 1x8x6x10 8x3x3 p1x1"};
 
 START_TEST(winograd_convolution)
 {
