@@ -15,4 +15,7 @@ struct hg_value;
 /* Reads the first and the last elements of every array. */
 void fuzz_elements(const struct hg_value *v);
 
+/* Decodes an image as RGB, and as it is. */
+void fuzz_image(const uint8_t *data, size_t size);
+
 #endif

@@ -1,6 +1,8 @@
 """The inputs that each fuzz target starts from: of(NAME) lists their bytes."""
+import gzip
 import io
 import json
+import math
 import pathlib
 import pickle
 import struct
@@ -34,6 +36,13 @@ def safetensors():
         yield struct.pack('<Q', len(text)) + text + bytes(size)
 
 
+def idx():
+    """Labels and images as MNIST has them, plain and compressed."""
+    for sizes in ((3,), (2, 2, 3)):
+        plain = struct.pack(f'>HBB{len(sizes)}I', 0, 8, len(sizes), *sizes) + bytes(range(math.prod(sizes)))
+        yield from (plain, gzip.compress(plain), gzip.compress(plain[:6]) + gzip.compress(plain[6:]))
+
+
 def npz():
     """Those of NumPy, and the .npy files in them."""
     for data in files('weights/*.npz'):
@@ -43,8 +52,12 @@ def npz():
 
 
 SEEDS = {
+    'idx': idx,
+    'jpeg': lambda: files('image/*.jpg'),
     'npz': npz,
     'pickle': pickles,
+    'png': lambda: files('image/*.png'),
+    'pnm': lambda: files('image/*.p?m'),
     'pth': lambda: files('weights/*.pth'),
     'safetensors': safetensors,
 }

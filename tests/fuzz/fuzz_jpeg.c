@@ -1,0 +1,8 @@
+/* JPEG files. */
+#include "fuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    fuzz_image(data, size);
+    return 0;
+}
