@@ -12,8 +12,9 @@
 
 static const char about[] =
     "Reads a folder of images (a folder in it for each class) as a training does: Resize to 8/7 of the size,\n"
-    "RandomResizedCrop, RandomHorizontalFlip, ToTensor, Normalize. First as fast as the workers can, nothing else being\n"
-    "done; with --train a network is then trained on them, and the share of the time that it waited for images is told.";
+    "RandomResizedCrop, RandomHorizontalFlip, ToTensor, Normalize. First as fast as the workers can, nothing else\n"
+    "being done; with --train a network is then trained on them, and the share of the time that it waited for images\n"
+    "is told.";
 
 typedef struct settings {
     const char *folder, *device, *json;
@@ -42,7 +43,8 @@ static hg_transform *make_transform(int size)
     static const double mean[] = {0.485, 0.456, 0.406}, std[] = {0.229, 0.224, 0.225};
     int larger = (size * 8 + 6) / 7;
     return hg_compose((hg_transform *[]){hg_resize_to(larger, larger), hg_random_resized_crop(size, size, NULL),
-                                         hg_random_horizontal_flip(0.5), hg_to_tensor(), hg_normalize(mean, std, 3)}, 5);
+                                         hg_random_horizontal_flip(0.5), hg_to_tensor(),
+                                         hg_normalize(mean, std, 3)}, 5);
 }
 
 static hg_status make_loader(job *j)

@@ -16,6 +16,7 @@ static const struct command {
 } commands[] = {
     {"devices", "list the OpenCL devices and what they can do", devices_command},
     {"model", "print a network and what its layers cost", model_command},
+    {"predict", "tell which classes a network sees in images", predict_command},
     {"train", "train a network on Fashion-MNIST", train_command},
     {"tune", "measure which convolution solvers are fastest on a device", tune_command},
     {"weights", "list, check, convert and compare files of weights", weights_command},

@@ -247,6 +247,41 @@ static void no_end(hg_transform *t, const char *words)
     hg_dataset_free(d);
 }
 
+/* The same bits as the data set gives; a random transform draws anew each time, the same after the same seed. */
+START_TEST(one_image_is_a_batch_of_its_own)
+{
+    hg_image image;
+    float item[3 * 24 * 24];
+    put_image("a/1.png", "png_RGB.png", 0);
+    hg_transform *t = hg_compose((hg_transform *[]){hg_resize(30), hg_center_crop(24, 24), hg_to_tensor()}, 3);
+    hg_dataset *d = hg_image_folder(root, t, NULL);
+    ck_assert_hg(hg_dataset_get(d, 0, &(hg_sample){.data = item}));
+    ck_assert_hg(hg_image_read(hg_image_folder_path(d, 0), NULL, &image));
+    hg_scope *s = hg_scope_begin(test_device());
+    hg_tensor *x = hg_image_tensor(test_device(), &image, t);
+    ck_assert(hg_ndim(x) == 4 && hg_size(x, 0) == 1 && hg_size(x, 1) == 3 && hg_size(x, 3) == 24);
+    ck_assert_uint_eq(crc_of(x), (unsigned)crc32(0, (void *)item, sizeof item));
+    hg_transform *drawn = augment();
+    unsigned crcs[4];
+    for (int i = 0; i < 4; i++) {
+        if (i % 2 == 0) ck_assert_hg(hg_manual_seed(test_device(), 6, HG_RNG_PHILOX));
+        crcs[i] = crc_of(hg_image_tensor(test_device(), &image, drawn));
+    }
+    ck_assert(crcs[0] == crcs[2] && crcs[1] == crcs[3] && crcs[0] != crcs[1]);
+    ck_assert(!hg_ok(hg_image_tensor(test_device(), &image, NULL)));
+    ck_assert_error(HG_E_ARG, "the transform is NULL");
+    ck_assert(!hg_ok(hg_image_tensor(test_device(), &(hg_image){.width = 2, .height = 2, .channels = 3}, t)));
+    ck_assert_error(HG_E_ARG, "no pixels");
+    ck_assert(!hg_ok(hg_image_tensor(test_device(), &(hg_image){0}, t)));
+    ck_assert_error(HG_E_ARG, "less than 1");
+    hg_scope_end(s);
+    hg_transform_free(drawn);
+    hg_transform_free(t);
+    hg_dataset_free(d);
+    hg_image_free(&image);
+}
+END_TEST
+
 START_TEST(other_ends_are_refused)
 {
     put_image("a/1.png", "png_RGB.png", 0);
@@ -531,6 +566,7 @@ Suite *folder_suite(void)
     tcase_add_test(tests, batches_are_torchvisions_in_torch_stream);
     tcase_add_test(tests, augmented_batches_are_the_same_for_any_workers);
     tcase_add_test(tests, a_device_can_do_the_end_of_the_transform);
+    tcase_add_test(tests, one_image_is_a_batch_of_its_own);
     tcase_add_test(tests, other_ends_are_refused);
     tcase_add_test(tests, bad_images_stop_or_are_left_out_and_named);
     tcase_add_test(tests, each_kind_of_bad_image_stops_or_is_left_out);

@@ -80,6 +80,11 @@ HG_API hg_transform *hg_compose(hg_transform **list, int count);
 
 HG_API void hg_transform_free(hg_transform *t);
 
+/* transform(image).unsqueeze(0): one image as a batch of its own, f32 (1, C, H, W) behind hg_to_tensor(), for a network
+ * to look at. Random transforms start from a number drawn from the device's generator. The error tensor for HG_E_ARG (an
+ * image without pixels, no transform), HG_E_SHAPE and HG_E_DTYPE of the transform, HG_E_MEMORY. */
+HG_API hg_tensor *hg_image_tensor(hg_device *dev, const hg_image *image, const hg_transform *t);
+
 /* The text that Python's print() gives, "Compose(\n    ToTensor()\n)". free() it; NULL on failure. */
 HG_API char *hg_transform_to_text(const hg_transform *t);
 
