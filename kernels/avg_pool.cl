@@ -2,9 +2,12 @@
  * floor(i H / OH) up to ceil((i + 1) H / OH).
  *
  * CPU class: a work-item a plane; backward window after window, so that the order of sums is fixed.
- * GPU class: a work-item an element of the result; backward each element of dx looks at the windows that cover it. */
+ * GPU class: a work-item an element of the result, PLANE_LANES of them where that is a whole plane's average (local
+ *            memory: one REAL a lane); backward each element of dx looks at the windows that cover it. */
 #include "common.clh"
 #include "pool.clh"
+
+#define PLANE_LANES (HG_LANES < 32 ? HG_LANES : 32)
 
 typedef struct span {
     int begin, end;     /* inside of the plane */
@@ -38,8 +41,17 @@ static inline REAL divisor_of(span a, span b, int override)
 static inline REAL average(__global const REAL *restrict x, pool p, span a, span b, int override)
 {
     REAL sum = 0;
-    for (int h = a.begin; h < a.end; h++)
+    for (int h = a.begin; h < a.end; h++) {
+#if HG_CPU
         for (int w = b.begin; w < b.end; w++) sum += x[h * p.w + w];
+#else
+        for (int w = b.begin & ~1; w < b.end; w += 2) {
+            HG_CAT_REAL(2) v = pair_of(x + h * p.w, w, p.w, 0);
+            if (w >= b.begin) sum += v.x;
+            if (w + 1 < b.end) sum += v.y;
+        }
+#endif
+    }
     return sum / divisor_of(a, b, override);
 }
 
@@ -93,6 +105,25 @@ __kernel void avg_pool_fwd(long planes, long8 size, long8 more, int adaptive, in
         long q = o / p.ow / p.oh;
         y[yo + o] = average(x + xo + q * p.h * p.w, p, ROW_SPAN(i), COLUMN_SPAN(j), override);
     }
+}
+
+/* One window that covers the plane, n elements: PLANE_LANES lanes add up a plane together, in a tree. */
+__kernel void avg_pool_planes(long planes, long n, REAL divisor, __global const REAL *restrict x, long xo,
+                              __global REAL *restrict y, long yo)
+{
+    __local REAL scratch[HG_LANES];
+    int lane = (int)get_local_id(0), own = lane % PLANE_LANES;
+    long q = (long)get_group_id(0) * (HG_LANES / PLANE_LANES) + lane / PLANE_LANES;
+    REAL sum = 0;
+    for (long k = own; k < n && q < planes; k += PLANE_LANES) sum += x[xo + q * n + k];
+    scratch[lane] = sum;
+    for (int half_ = PLANE_LANES / 2; half_ > 0; half_ /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        REAL other = own < half_ ? scratch[lane + half_] : 0;
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (own < half_) scratch[lane] += other;
+    }
+    if (own == 0 && q < planes) y[yo + q] = scratch[lane] / divisor;
 }
 
 __kernel void avg_pool_bwd(long planes, long8 size, long8 more, int adaptive, int include, int override,

@@ -132,7 +132,7 @@ __kernel void bn_bwd(long n, long c, long s, int train, int sums, int to_input, 
 
 #else
 
-/* parts[(ch * parts + part) * 3 ...]: mean, rest, m2 of elements part * chunk up to (part + 1) * chunk */
+/* parts[PART(0, 1, 2 ...)]: mean, rest, m2 of elements part * chunk up to (part + 1) * chunk */
 __kernel void bn_moments(long n, long c, long s, long chunk, __global const REAL *restrict x, long xo,
                          __global REAL *restrict parts, long po)
 {
@@ -154,10 +154,10 @@ __kernel void bn_moments(long n, long c, long s, long chunk, __global const REAL
     squares = hg_team_sum(squares, scratch);
     if (lane == 0) {
         moments m = moments_of(count, mean, sum, squares);
-        __global REAL *out = parts + po + (ch * (long)get_num_groups(0) + part) * 3;
-        out[0] = m.mean;
-        out[1] = m.rest;
-        out[2] = m.m2;
+        long nparts = (long)get_num_groups(0);
+        parts[po + PART(0, part, nparts)] = m.mean;
+        parts[po + PART(1, part, nparts)] = m.rest;
+        parts[po + PART(2, part, nparts)] = m.m2;
     }
 }
 
@@ -170,8 +170,8 @@ __kernel void bn_merge(long n, long c, long s, long chunk, long nparts, __global
     {
         moments all = {0, 0, 0, 0};
         for (long part = 0; part < nparts; part++) {
-            __global const REAL *in = parts + po + ((long)ch * nparts + part) * 3;
-            moments m = {(REAL)(min(n * s, (part + 1) * chunk) - part * chunk), in[0], in[1], in[2]};
+            moments m = {(REAL)(min(n * s, (part + 1) * chunk) - part * chunk), parts[po + PART(0, part, nparts)],
+                         parts[po + PART(1, part, nparts)], parts[po + PART(2, part, nparts)]};
             all = merge(all, m);
         }
         finish(all, c, ch, eps, momentum, running, mean + mo, var + vo, fault, stats + so);
@@ -194,7 +194,7 @@ __kernel void bn_apply(long n, long c, long s, __global const REAL *restrict x, 
     }
 }
 
-/* parts[(ch * parts + part) * 2 ...]: sum(dy), sum(dy xh) of a part */
+/* parts[PART(0, 1 ...)]: sum(dy), sum(dy xh) of a part */
 __kernel void bn_bwd_sums(long n, long c, long s, long chunk, __global const REAL *restrict x, long xo,
                           __global const REAL *restrict stats, long so, __global const REAL *restrict y, long yo,
                           __global const REAL *restrict dy, long gro, __global REAL *restrict parts, long po)
@@ -209,16 +209,15 @@ __kernel void bn_bwd_sums(long n, long c, long s, long chunk, __global const REA
     stats += so;
     REAL mean = stats[ch], rest = stats[c + ch], total = 0, product = 0;
     for (long i = begin + lane; i < end; i += HG_LANES) {
-        REAL g = PASSED(REAL, dy[AT(i)], y[AT(i)]);
+        REAL d = dy[AT(i)], g = PASSED(REAL, d, y[AT(i)]);      /* d by all lanes, whatever passes */
         total += g;
         product += g * (x[AT(i)] - mean - rest);
     }
     total = hg_team_sum(total, scratch);
     product = hg_team_sum(product, scratch);
     if (lane == 0) {
-        __global REAL *out = parts + po + (ch * (long)get_num_groups(0) + part) * 2;
-        out[0] = total;
-        out[1] = product * stats[2 * c + ch];
+        parts[po + PART(0, part, (long)get_num_groups(0))] = total;
+        parts[po + PART(1, part, (long)get_num_groups(0))] = product * stats[2 * c + ch];
     }
 }
 
@@ -229,9 +228,8 @@ __kernel void bn_bwd_merge(long c, long nparts, __global const REAL *restrict pa
     {
         REAL total = 0, product = 0;
         for (long part = 0; part < nparts; part++) {
-            __global const REAL *in = parts + po + ((long)ch * nparts + part) * 2;
-            total += in[0];
-            product += in[1];
+            total += parts[po + PART(0, part, nparts)];
+            product += parts[po + PART(1, part, nparts)];
         }
         dweight[dwo + ch] = product;
         dbias[dbo + ch] = total;
@@ -253,7 +251,7 @@ __kernel void bn_bwd_apply(long n, long c, long s, int train, __global const REA
     HG_FOR(i, n * c * s)
     {
         INDEX ch = i / (INDEX)s % (INDEX)c;
-        REAL g = PASSED(REAL, dy[i], y[i]);
+        REAL d = dy[i], g = PASSED(REAL, d, y[i]);
         descent to = descent_of(c, ch, (REAL)(n * s), dbias[dbo + ch], dweight[dwo + ch], affine, weight + wo, stats);
         dx[i] = train ? DESCENDED(g, x[i], to) : g * to.scale;
     }

@@ -18,8 +18,9 @@ enum { CLIPPED = 4 };
 static inline REAL window_max(__global const REAL *x, long w, transform t, int *at)
 {
     REAL best = 0;
+    const HG_CAT_REAL(2) top = vload2(0, x), bottom = vload2(0, x + w);
     for (int k = 0; k < 4; k++) {
-        REAL v = TRANSFORMED(x[k / 2 * w + k % 2], t);
+        REAL v = TRANSFORMED(k == 0 ? top.x : k == 1 ? top.y : k == 2 ? bottom.x : bottom.y, t);
         v = RECTIFIED(REAL, v);
         if (k == 0 || v > best || isnan(v)) {
             best = v;
@@ -309,7 +310,7 @@ __kernel void bn_relu_pool_apply(long n, long c, long h, long w, __global const 
     }
 }
 
-/* parts[(ch * parts + part) * 2 ...]: sum(dy), sum(dy xh) of a part; `chunk` windows a part */
+/* parts[PART(0, 1 ...)]: sum(dy), sum(dy xh) of a part; `chunk` windows a part */
 __kernel void bn_relu_pool_bwd_sums(long n, long c, long h, long w, long chunk, __global const REAL *restrict x, long xo,
                                     __global const REAL *restrict stats, long so, __global const uchar *restrict winner,
                                     long ao, __global const REAL *restrict dy, long gro, __global REAL *restrict parts,
@@ -322,19 +323,23 @@ __kernel void bn_relu_pool_bwd_sums(long n, long c, long h, long w, long chunk, 
     stats += so;
     REAL mean = stats[ch], rest = stats[c + ch], total = 0, product = 0;
     for (long i = begin + lane; i < end; i += HG_LANES) {
+        /* All lanes take the whole window: neighbours share what is fetched. */
+        INDEX k = (INDEX)i % (INDEX)s, from = (INDEX)i / (INDEX)s * (INDEX)c + (INDEX)ch;
         int at = winner[ao + AT(i)];
-        if (at == CLIPPED) continue;
-        long row = i % s / ow * 2 + at / 2, column = i % s % ow * 2 + at % 2;
         REAL g = dy[gro + AT(i)];
-        total += g;
-        product += g * (x[xo + ((i / s * c + ch) * h + row) * w + column] - mean - rest);
+        __global const REAL *window = x + xo + (from * h + k / (INDEX)ow * 2) * w + k % (INDEX)ow * 2;
+        const HG_CAT_REAL(2) top = vload2(0, window), bottom = vload2(0, window + w);
+        REAL v = at == 0 ? top.x : at == 1 ? top.y : at == 2 ? bottom.x : bottom.y;
+        if (at != CLIPPED) {
+            total += g;
+            product += g * (v - mean - rest);
+        }
     }
     total = hg_team_sum(total, scratch);
     product = hg_team_sum(product, scratch);
     if (lane == 0) {
-        __global REAL *out = parts + po + (ch * (long)get_num_groups(0) + part) * 2;
-        out[0] = total;
-        out[1] = product * stats[2 * c + ch];
+        parts[po + PART(0, part, (long)get_num_groups(0))] = total;
+        parts[po + PART(1, part, (long)get_num_groups(0))] = product * stats[2 * c + ch];
     }
 }
 
@@ -351,7 +356,7 @@ __kernel void bn_relu_pool_bwd_apply(long n, long c, long h, long w, int train, 
         INDEX r = e / (INDEX)w, column = e % (INDEX)w, row = r % (INDEX)h, q = r / (INDEX)h, ch = q % (INDEX)c;
         INDEX k = (q * oh + row / 2) * ow + column / 2;
         bool inside = row / 2 < oh && column / 2 < ow;
-        REAL g = inside && winner[ao + k] == row % 2 * 2 + column % 2 ? dy[gro + k] : 0;
+        REAL d = inside ? dy[gro + k] : 0, g = inside && winner[ao + k] == row % 2 * 2 + column % 2 ? d : 0;
         descent to = descent_of(c, ch, (REAL)(n * h * w), dbias[dbo + ch], dweight[dwo + ch], affine, weight + wo, stats + so);
         dx[dxo + e] = train ? DESCENDED(g, x[xo + e], to) : g * to.scale;
     }

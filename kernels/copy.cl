@@ -1,5 +1,6 @@
 /* y = x, cast from FROM to TO, broadcast, any strides. Both device classes; a work-item owns its share of the elements,
- * on a CPU a row at a time.
+ * on a CPU a row at a time. copy_turned is for GPUs, where neighbours in y are no neighbours in x: through local memory (a
+ * tile of TURNED elements), so that a team reads runs of x and writes runs of y.
  * TO_BOOL: y is 0 or 1. Floats go to integers by truncation, as in C. */
 #include "elementwise.clh"
 
@@ -37,3 +38,34 @@ __kernel void copy_strided(long n, int ndim, long8 size, __global const FROM *re
     y += yo;
     HG_ROWS(n, ndim, size, xs, ys, (long8)0, copy_row(run, x + o.x, (INDEX)xs.s0, y + o.y, (INDEX)ys.s0))
 }
+
+#if !HG_CPU
+
+#define TURNED 1024
+/* A word is left out behind every 32, so that neither rows nor columns of a tile fall into one bank. */
+#define PLACE(e) ((e) + (e) / 32)
+
+/* y's elements of one dimension of n0 lie side by side, with x's xs0 apart; of another one of nk x's lie side by side,
+ * with y's yk apart. A tile is a x b of them; `ndim`, size, xs, ys are the other dimensions. */
+__kernel void copy_turned(long n0, long nk, int a, int b, long xs0, long yk, int ndim, long8 size,
+                          __global const FROM *restrict x, long xo, long8 xs, __global TO *restrict y, long yo, long8 ys)
+{
+    __local TO tile[PLACE(TURNED)];
+    const INDEX tiles0 = (INDEX)((n0 + a - 1) / a), tilesk = (INDEX)((nk + b - 1) / b);
+    const INDEX t = (INDEX)get_group_id(0), rest = t / tiles0, i0 = t % tiles0 * a, ik = rest % tilesk * b;
+    const INDEX4 o = hg_walk(rest / tilesk, ndim, size, xs, ys, (long8)0, (long8)0);
+    const int lane = (int)get_local_id(0);
+    x += xo + o.x;
+    y += yo + o.y;
+    for (int e = lane; e < a * b; e += HG_LANES) {
+        const INDEX p = i0 + e / b, q = ik + e % b;
+        if (p < n0 && q < nk) tile[PLACE(e % b * a + e / b)] = CONVERT(x[p * (INDEX)xs0 + q]);
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int e = lane; e < a * b; e += HG_LANES) {
+        const INDEX p = i0 + e % a, q = ik + e / a;
+        if (p < n0 && q < nk) y[p + q * (INDEX)yk] = tile[PLACE(e)];
+    }
+}
+
+#endif

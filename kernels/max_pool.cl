@@ -29,6 +29,24 @@ static inline REAL window_max(__global const REAL *restrict x, pool p, int i, in
     int v0 = left < 0 ? ceil_div(-left, p.dw) : 0, v1 = min(p.kw, ceil_div(p.w - left, p.dw));
     REAL best = (REAL)-INFINITY;
     *at = u0 * p.kw + v0;
+#if !HG_CPU
+    if (p.dw == 1) {
+        for (int u = u0; u < u1; u++) {
+            for (int v = -(left & 1); v < p.kw; v += 2) {
+                HG_CAT_REAL(2) pair = pair_of(x + (top + u * p.dh) * p.w, left + v, p.w, (REAL)-INFINITY);
+                if (v >= 0 && (pair.x > best || isnan(pair.x))) {
+                    best = pair.x;
+                    *at = u * p.kw + v;
+                }
+                if (v + 1 < p.kw && (pair.y > best || isnan(pair.y))) {
+                    best = pair.y;
+                    *at = u * p.kw + v + 1;
+                }
+            }
+        }
+        return best;
+    }
+#endif
     for (int u = u0; u < u1; u++) {
         for (int v = v0; v < v1; v++) {
             REAL value = x[(top + u * p.dh) * p.w + left + v * p.dw];
@@ -296,7 +314,8 @@ __kernel void max_pool_bwd(long planes, long8 size, long8 more, __global const W
                 int u = h + p.ph - i * p.sh, v = w + p.pw - j * p.sw;
                 long k = base + i * p.ow + j;
                 bool covered = u % p.dh == 0 && v % p.dw == 0;
-                if (covered && winner[wo + k] == u / p.dh * p.kw + v / p.dw) sum += dy[gro + k];
+                REAL d = dy[gro + k];       /* by all lanes: neighbours share what is fetched */
+                sum += covered && winner[wo + k] == u / p.dh * p.kw + v / p.dw ? d : 0;
             }
         }
         dx[dxo + e] = sum;

@@ -4,7 +4,8 @@
  * TEAM 1  inner is 1: a team of HG_LANES work-items shares a row (a CPU work-item takes several rows, HG_V elements at
  *         once). Local memory: one REAL a lane. Every barrier is outside of loops and conditions: PoCL 3.1 miscompiles
  *         the loops behind a barrier that only a uniform condition leads to.
- * TEAM 0  any inner: a work-item a row, neighbours on neighbouring rows. Also for short rows on a GPU.
+ * TEAM 0  any inner: a work-item a row, neighbours on neighbouring rows.
+ * TEAM 2  short rows on a GPU, inner is 1: 16 neighbours share a row, so that a warp reads rows that lie side by side.
  * Both device classes. Row statistics for cross entropy's gradient: stats[p] the largest x, stats[rows + p] the
  * logarithm of the sum of exp(x - largest), stats[2 rows + p] the factor of the softmax in dx. */
 #include "common.clh"
@@ -13,7 +14,20 @@
 #define TEAM 1
 #endif
 
-#if TEAM
+#if TEAM == 2
+typedef REAL VEC;
+#define WIDTH 1
+#define LOAD(p) (*(p))
+#define STORE(v, p) if (own_) *(p) = (v)
+#define ADD(v) (v)
+#define LANES (HG_LANES < 16 ? HG_LANES : 16)
+/* A row too many has no first lane, and stores nothing. */
+#define LANE (own_ ? (int)get_local_id(0) % LANES : LANES)
+#define STEP 1
+#define FOR_ROWS(p)                                                                                                    \
+    const long row_ = (long)get_group_id(0) * (HG_LANES / LANES) + (int)get_local_id(0) / LANES, p = min(row_, rows - 1); \
+    const bool own_ = row_ < rows;
+#elif TEAM
 typedef REALV VEC;
 #define WIDTH HG_V
 #define LOAD HG_LOADV
@@ -41,7 +55,29 @@ typedef REAL VEC;
 #define LOAD_ONE(p) (*(p))
 #define STORE_ONE(v, p) (*(p) = (v))
 
-#if LANES > 1
+#if TEAM == 2
+#define SCRATCH __local REAL scratch[HG_LANES]
+#define SHORT_TREE(name, TOGETHER)                                                                                     \
+    static inline REAL name(REAL x, __local REAL *scratch)                                                             \
+    {                                                                                                                  \
+        const int lane = (int)get_local_id(0), own = lane % LANES;                                                     \
+        barrier(CLK_LOCAL_MEM_FENCE);                                                                                  \
+        scratch[lane] = x;                                                                                             \
+        for (int half_ = LANES / 2; half_ > 0; half_ /= 2) {                                                           \
+            barrier(CLK_LOCAL_MEM_FENCE);                                                                              \
+            REAL other = own < half_ ? scratch[lane + half_] : x;                                                      \
+            barrier(CLK_LOCAL_MEM_FENCE);                                                                              \
+            if (own < half_) scratch[lane] = TOGETHER(scratch[lane], other);                                           \
+        }                                                                                                              \
+        barrier(CLK_LOCAL_MEM_FENCE);                                                                                  \
+        return scratch[lane - own];                                                                                    \
+    }
+#define PLUS(a, b) ((a) + (b))
+SHORT_TREE(short_sum, PLUS)
+SHORT_TREE(short_max, fmax)
+#define ROW_SUM(x) short_sum(x, scratch)
+#define ROW_MAX(x) short_max(x, scratch)
+#elif LANES > 1
 #define SCRATCH __local REAL scratch[HG_LANES]
 #define ROW_SUM(x) hg_team_sum(x, scratch)
 #define ROW_MAX(x) team_max(x, scratch)

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "cl/fault.h"
+#include "cl/limits.h"
 #include "cl/scan.h"
 #include "cl/transfer.h"
 
@@ -65,6 +66,7 @@ static hg_status finish_opening(hg_device *dev)
     const char *profile = getenv("HAPGOP_PROFILE");
     const cl_int zero[4] = {0};
     cl_int code;
+    HG_TRY(hg_limits_apply(&dev->info, &dev->limited));
     HG_TRY(hg_pool_new(&dev->pool, dev->context, dev->info.max_allocation));
     dev->programs = hg_programs_new();
     if (!dev->programs) return hg_error(HG_E_MEMORY, "device: out of host memory");

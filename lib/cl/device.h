@@ -23,6 +23,7 @@ struct hg_device {
     cl_command_queue queue;         /* in order */
     bool wrapped;                   /* context and queue are the caller's */
     hg_device_info info;
+    bool limited;                   /* HAPGOP_DEVICE_LIMITS makes info smaller than the device is */
     unsigned quirks;                /* HG_QUIRK_* */
     pid_t pid;                      /* of the process that opened it */
     atomic_ulong owner;             /* the thread inside a call, 0 if none */

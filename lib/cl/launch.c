@@ -51,12 +51,29 @@ static hg_status set_arguments(cl_kernel kernel, const char *name, const hg_arg 
     return HG_OK;
 }
 
+/* A device that is described as smaller than it is would run what the described one could not. */
+static hg_status check_limits(hg_device *dev, cl_kernel kernel, const char *name, const hg_range *range)
+{
+    size_t items = 1;
+    cl_ulong local = 0;
+    for (cl_uint d = 0; d < range->dims && range->local[0]; d++) items *= range->local[d];
+    if (items > dev->info.max_work_group)
+        return hg_error(HG_E_UNSUPPORTED, "kernel %s: work-groups of %zu are more than the %zu of HAPGOP_DEVICE_LIMITS",
+                        name, items, dev->info.max_work_group);
+    HG_TRY(hg_cl_error(clGetKernelWorkGroupInfo(kernel, dev->id, CL_KERNEL_LOCAL_MEM_SIZE, sizeof local, &local, NULL),
+                       "local memory of a kernel"));
+    if (local <= dev->info.local_memory) return HG_OK;
+    return hg_error(HG_E_UNSUPPORTED, "kernel %s: %llu bytes of local memory are more than the %llu of HAPGOP_DEVICE_LIMITS",
+                    name, (unsigned long long)local, (unsigned long long)dev->info.local_memory);
+}
+
 static hg_status enqueue(hg_device *dev, const hg_source *source, const char *options, const char *name,
                          const hg_range *range, const hg_arg *args, int nargs)
 {
     cl_kernel kernel = hg_kernel_get(dev, source, options, name);
     if (!kernel) return hg_last_status();
     HG_TRY(set_arguments(kernel, name, args, nargs));
+    if (dev->limited) HG_TRY(check_limits(dev, kernel, name, range));
     cl_event event = NULL;
     cl_int code = clEnqueueNDRangeKernel(dev->queue, kernel, range->dims, NULL, range->global,
                                          range->local[0] ? range->local : NULL, 0, NULL,

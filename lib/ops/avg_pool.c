@@ -1,6 +1,9 @@
 /* y = the sum of each window / its divisor: the window's size, with or without the padding it touches, or a number of
  * the caller's. Backward: dy / divisor to every element of the window. Adaptive: windows that tile the plane. */
+#include <string.h>
+
 #include "autograd/autograd.h"
+#include "base/checked.h"
 #include "ops/pool.h"
 #include "ops/softmax.h"
 
@@ -9,12 +12,25 @@ typedef struct avg_context {
     bool adaptive;
 } avg_context;
 
+/* GPUs: whole planes, the usual last pooling of a network. */
+static hg_status launch_planes(const hg_pool_problem *p, const char *options, const hg_tensor *x, const hg_tensor *y)
+{
+    int64_t n = p->in[0] * p->in[1];
+    int lanes = hg_lanes(x->dev), together = lanes < 32 ? lanes : 32;   /* PLANE_LANES */
+    return hg_launch(x->dev, &hg_source_avg_pool, options, "avg_pool_planes",
+                     hg_range_teams(x->dev, hg_ceil_div(p->planes, lanes / together), 1),
+                     HG_ARGS(HG_ARG_I64(p->planes), HG_ARG_I64(n), hg_arg_real(x->dtype == HG_F64, (double)n),
+                             HG_ARG_TENSOR(x), HG_ARG_TENSOR(y)));
+}
+
 static hg_status launch(const avg_context *c, const char *kernel, const hg_tensor *from, const hg_tensor *to)
 {
     const hg_pool_problem *p = &c->p;
     bool wide = p->planes * p->in[0] * p->in[1] > INT32_MAX;
     const char *options = !wide ? hg_real_options(to->dtype)
                                 : to->dtype == HG_F64 ? "-DHG_F64=1 -DHG_WIDE=1" : "-DHG_WIDE=1";
+    bool forward = !strcmp(kernel, "avg_pool_fwd"), whole = c->adaptive && p->out[0] == 1 && p->out[1] == 1;
+    if (forward && whole && !hg_is_cpu(to->dev)) return launch_planes(p, options, from, to);
     return hg_launch(to->dev, &hg_source_avg_pool, options, kernel, hg_pool_range(to->dev, p, to->numel),
                      HG_ARGS(HG_ARG_POOL(p), HG_ARG_I32(c->adaptive), HG_ARG_I32(p->o.count_include_pad),
                              HG_ARG_I32(p->o.divisor_override), HG_ARG_TENSOR(from), HG_ARG_TENSOR(to)));

@@ -116,6 +116,14 @@ static hg_status launch_zip(const hg_function *f, hg_dtype dtype, const hg_tenso
                      args, k);
 }
 
+/* On GPUs an operand of full size whose neighbours lie far apart is copied first: hg_raw_copy reads it in runs. */
+static hg_tensor *in_order(hg_tensor *x, const hg_tensor *y)
+{
+    if (hg_is_cpu(x->dev) || x->numel != y->numel) return x;
+    hg_walk w = hg_walk_of((const hg_tensor *[]){y, x}, 2);
+    return w.stride[1][0] > 1 ? hg_raw_contiguous(x) : x;
+}
+
 hg_tensor *hg_zip(const char *op, const hg_function *f, hg_dtype result, hg_tensor **operands, int n)
 {
     hg_tensor shape = {.ndim = 0};      /* of what was broadcast so far; only ndim and size are looked at */
@@ -129,6 +137,9 @@ hg_tensor *hg_zip(const char *op, const hg_function *f, hg_dtype result, hg_tens
     }
     hg_scope *s = hg_scope_inner();
     hg_tensor *y = hg_new_tensor(operands[0]->dev, result, shape.ndim, shape.size);
-    if (hg_ok(y) && y->numel && launch_zip(f, operands[n - 1]->dtype, y, operands, n) != HG_OK) y = hg_failed();
+    hg_tensor *x[HG_MAX_OPERANDS] = {NULL};
+    for (int i = 0; i < n && hg_ok(y); i++)
+        if (!hg_ok(x[i] = in_order(operands[i], y))) y = hg_failed();
+    if (hg_ok(y) && y->numel && launch_zip(f, x[n - 1]->dtype, y, x, n) != HG_OK) y = hg_failed();
     return hg_scope_return(s, y);
 }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/checked.h"
 #include "cl/transfer.h"
 #include "tensor/iterate.h"
 #include "tensor/tensor.h"
@@ -11,6 +12,39 @@ static void copy_options(hg_dtype from, hg_dtype to, bool wide, char *out, size_
     bool f64 = from == HG_F64 || to == HG_F64;
     snprintf(out, size, "-DFROM=%s -DTO=%s%s%s%s", hg_dtype_cl(from), hg_dtype_cl(to),
              to == HG_BOOL && from != HG_BOOL ? " -DTO_BOOL=1" : "", f64 ? " -DHG_F64=1" : "", wide ? " -DHG_WIDE=1" : "");
+}
+
+/* The dimension in which elements of x, operand 1, lie side by side, if those of y do in another one; else 0. */
+static int turned_dim(const hg_walk *w)
+{
+    if (w->stride[0][0] != 1 || w->stride[1][0] <= 1) return 0;
+    for (int d = 1; d < w->ndim; d++)
+        if (w->stride[1][d] == 1 && w->size[d] > 1) return d;
+    return 0;
+}
+
+/* On GPUs: tiles of up to 1,024 elements, square where both dimensions allow it. */
+static hg_status copy_turned(hg_tensor *dst, const hg_tensor *src, const hg_walk *w, int k, const char *options)
+{
+    enum { TILE = 1024, SIDE = 32 };
+    int64_t n0 = w->size[0], nk = w->size[k], rest = 1;
+    int64_t b = nk < SIDE ? nk : n0 < SIDE ? hg_min_i64(nk, TILE / n0) : SIDE, a = hg_min_i64(n0, n0 < SIDE ? SIDE : TILE / b);
+    if (n0 >= SIDE && nk >= SIDE) a = SIDE;
+    hg_walk others = *w;
+    others.ndim = 0;
+    for (int d = 1; d < w->ndim; d++) {
+        if (d == k) continue;
+        others.size[others.ndim] = w->size[d];
+        for (int i = 0; i < 2; i++) others.stride[i][others.ndim] = w->stride[i][d];
+        rest *= w->size[d];
+        others.ndim++;
+    }
+    return hg_launch(dst->dev, &hg_source_copy, options, "copy_turned",
+                     hg_range_teams(dst->dev, hg_ceil_div(n0, a) * hg_ceil_div(nk, b) * rest, 1),
+                     HG_ARGS(HG_ARG_I64(n0), HG_ARG_I64(nk), HG_ARG_I32(a), HG_ARG_I32(b), HG_ARG_I64(w->stride[1][0]),
+                             HG_ARG_I64(w->stride[0][k]), HG_ARG_I32(others.ndim), hg_arg_dims(others.size),
+                             HG_ARG_TENSOR(src), hg_arg_dims(others.stride[1]), HG_ARG_TENSOR(dst),
+                             hg_arg_dims(others.stride[0])));
 }
 
 hg_status hg_raw_copy(hg_tensor *dst, const hg_tensor *src)
@@ -32,6 +66,8 @@ hg_status hg_raw_copy(hg_tensor *dst, const hg_tensor *src)
     if (w.contiguous)
         return hg_launch(dst->dev, &hg_source_copy, options, "copy", range,
                          HG_ARGS(HG_ARG_I64(w.n), HG_ARG_TENSOR(src), HG_ARG_TENSOR(dst)));
+    int k = hg_is_cpu(dst->dev) ? 0 : turned_dim(&w);
+    if (k) return copy_turned(dst, src, &w, k, options);
     return hg_launch(dst->dev, &hg_source_copy, options, "copy_strided", range,
                      HG_ARGS(HG_ARG_I64(w.n), HG_ARG_I32(w.ndim), hg_arg_dims(w.size), HG_ARG_TENSOR(src),
                              hg_arg_dims(w.stride[1]), HG_ARG_TENSOR(dst), hg_arg_dims(w.stride[0])));

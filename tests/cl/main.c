@@ -4,6 +4,7 @@ int main(void)
 {
     Suite *suites[] = {
         device_suite(),
+        limits_suite(),
         memory_suite(),
         program_suite(),
         wrap_suite(),
