@@ -12,7 +12,8 @@
  *   fft_store    what counts of each tile to the output, with the epilogue
  *   fft_taps     the taps of each tile to the weight's gradient
  *
- * Spectra: [frequency][array], `pitch` pairs a row; see lib/blas/fft.h. */
+ * Spectra: [frequency][array], `pitch` pairs a row; see lib/blas/fft.h. Of `planes` or arrays, those that stand for
+ * nothing become zeros. */
 #include "conv.clh"
 
 enum { CONV_BIAS = 1, CONV_RELU = 2, CONV_RESIDUAL = 4 };
@@ -23,26 +24,26 @@ enum { CONV_BIAS = 1, CONV_RELU = 2, CONV_RESIDUAL = 4 };
                 AW = (INDEX)s.s5, T0 = (INDEX)s.s6, TILES = (INDEX)s.s7;                                              \
     (void)(TH + TW + VH + VW + AH + AW + T0 + TILES);
 
-__kernel void fft_tiles(long8 shape, long channels, long rows, long columns, long oh, long ow, long height, long width,
-                        __global const REAL *restrict x, long xo, __global REAL *restrict y, long yo)
+__kernel void fft_tiles(long8 shape, long planes, long channels, long rows, long columns, long oh, long ow, long height,
+                        long width, __global const REAL *restrict x, long xo, __global REAL *restrict y, long yo)
 {
     TILE_SHAPE(shape)
     const INDEX C = (INDEX)channels, H = (INDEX)rows, W = (INDEX)columns;
     x += xo;
     y += yo;
-    HG_FOR(i, C * TILES * TH * TW)
+    HG_FOR(i, (INDEX)planes * TH * TW)
     {
         INDEX line = i / TW, j = i - line * TW, plane = line / TH, k = line - plane * TH;
         INDEX c = plane / TILES, t = T0 + plane - c * TILES, row = t / AW, w = t - row * AW, n = row / AH;
         INDEX ih = (row - n * AH) * VH + (INDEX)oh + k, iw = w * VW + (INDEX)ow + j;
-        bool inside = k < (INDEX)height && j < (INDEX)width && ih >= 0 && ih < H && iw >= 0 && iw < W;
+        bool inside = c < C && k < (INDEX)height && j < (INDEX)width && ih >= 0 && ih < H && iw >= 0 && iw < W;
         REAL v = 0;
         if (inside) v = x[((n * C + c) * H + ih) * W + iw];
         y[i] = v;
     }
 }
 
-__kernel void fft_weights(long8 shape, long8 gb, long first, long count, long outputs, long channels,
+__kernel void fft_weights(long8 shape, long8 gb, long planes, long first, long count, long outputs, long channels,
                           int mirrored, __global const REAL *restrict w, long wo, __global REAL *restrict y, long yo)
 {
     TILE_SHAPE(shape)
@@ -50,12 +51,12 @@ __kernel void fft_weights(long8 shape, long8 gb, long first, long count, long ou
     const INDEX O = (INDEX)outputs, C = (INDEX)channels;
     w += wo;
     y += yo;
-    HG_FOR(i, (INDEX)count * TH * TW)
+    HG_FOR(i, (INDEX)planes * TH * TW)
     {
         INDEX line = i / TW, j = i - line * TW, plane = line / TH, k = line - plane * TH;
         INDEX pair = (INDEX)first + plane, o = pair / C, c = pair - o * C, kh = k / LH, kw = j / LW;
         REAL v = 0;
-        if (kh * LH == k && kw * LW == j && kh < KH && kw < KW)
+        if (plane < (INDEX)count && kh * LH == k && kw * LW == j && kh < KH && kw < KW)
             v = mirrored ? w[((c * O + o) * KH + KH - 1 - kh) * KW + KW - 1 - kw] : w[(pair * KH + kh) * KW + kw];
         y[i] = v;
     }
@@ -74,18 +75,19 @@ __kernel void fft_matrix(long frequencies, long pitch, long first, long count, l
     }
 }
 
-__kernel void fft_combine(long frequencies, long pitch, long outputs, long tiles, __global const REAL *restrict p,
-                          long po, __global REAL *restrict s, long so)
+__kernel void fft_combine(long frequencies, long planes, long pitch, long outputs, long tiles,
+                          __global const REAL *restrict p, long po, __global REAL *restrict s, long so)
 {
-    const INDEX O = (INDEX)outputs, T = (INDEX)tiles;
+    const INDEX N = (INDEX)planes, O = (INDEX)outputs, T = (INDEX)tiles;
     p += po;
     s += so;
-    HG_FOR(i, (INDEX)frequencies * O * T)
+    HG_FOR(i, (INDEX)frequencies * N)
     {
-        INDEX f = i / (O * T), k = i - f * O * T, a = 2 * (2 * f * O * T + k), b = a + 2 * O * T;
+        INDEX f = i / N, k = i - f * N, a = 2 * (2 * f * O * T + k), b = a + 2 * O * T;
         INDEX to = 2 * (f * (INDEX)pitch + k);
-        s[to] = p[a] + p[b + 1];
-        s[to + 1] = p[a + 1] - p[b];
+        bool some = k < O * T;
+        s[to] = some ? p[a] + p[b + 1] : 0;
+        s[to + 1] = some ? p[a + 1] - p[b] : 0;
     }
 }
 
@@ -106,18 +108,19 @@ __kernel void fft_pairs(long frequencies, long pitch, long channels, long tiles,
     }
 }
 
-__kernel void fft_gradient(long frequencies, long pitch, long first, long count, long outputs, long channels,
-                           __global const REAL *restrict g, long go, __global REAL *restrict s, long so)
+__kernel void fft_gradient(long frequencies, long planes, long pitch, long first, long count, long outputs,
+                           long channels, __global const REAL *restrict g, long go, __global REAL *restrict s, long so)
 {
-    const INDEX O = (INDEX)outputs, C = (INDEX)channels, N = (INDEX)count;
+    const INDEX O = (INDEX)outputs, C = (INDEX)channels, N = (INDEX)planes;
     g += go;
     s += so;
     HG_FOR(i, (INDEX)frequencies * N)
     {
         INDEX f = i / N, k = i - f * N, pair = (INDEX)first + k, o = pair / C, c = pair - o * C;
         INDEX from = (f * O + o) * 2 * C + c, to = 2 * (f * (INDEX)pitch + k);
-        s[to] = g[from];
-        s[to + 1] = g[from + C];
+        bool some = k < (INDEX)count;
+        s[to] = some ? g[from] : 0;
+        s[to + 1] = some ? g[from + C] : 0;
     }
 }
 

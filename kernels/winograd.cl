@@ -240,9 +240,9 @@ static inline void multiply_panels(TILING tiling, __global const REAL *restrict 
         const INDEX begin = first_tile(tiling, p), tiles = end_of_tiles(tiling, p) - begin;
         for (INDEX k = 0; k < panels; k++) {
             __global const REAL *from = u + (k * POINTS + p) * ustep;
-            __global const REAL *next = v_next ? v + vstep : k + 1 < panels ? from + POINTS * ustep : u + (p + 1) * ustep;
+            __global const REAL *turn = k + 1 < panels ? from + POINTS * ustep : u + (p + 1) * ustep;
             multiply_point(v + begin * 16, T, from, blocks, m + (k * POINTS + p) * mstep + begin * NB, tiles, first,
-                           next, v_next);
+                           v_next ? v + vstep : turn, v_next);
         }
     }
 }

@@ -5,9 +5,12 @@
  *   backward-data      forward of the output's gradient by the mirrored weight
  *   backward-weights   DW = conj(DY) X, summed over tiles: a real product of O x 2 tiles by 2 tiles x 2 C
  *
- * A dilated kernel is a larger one with zeros. Tiles of 16, 32 or 64 squared go in chunks whose numbers of planes
- * are rounded up to 64, 256, 1024 and so on: plans of transforms take seconds to make, and shapes share them. The packed weight is its spectra.
- * Not a number, or an infinity, in a tile spreads over the tile. */
+ * One dimension is a plane of one row. A dilated kernel is a larger one with zeros. Tiles of 16, 32 or 64 (squared) go in
+ * chunks whose numbers of planes are rounded up to 64, 256, 1024 and so on: plans of transforms take seconds to make, and
+ * shapes share them. The packed weight is its spectra.
+ * Not a number, or an infinity, in a tile spreads over the tile. clFFT transforms two arrays of one dimension as a single
+ * complex one: it spreads over a second tile then, rounding errors are relative to both, and the planes that only fill
+ * a batch must be zeros. */
 #include <limits.h>
 #include <stdio.h>
 
@@ -37,14 +40,27 @@ static hg_conv_problem as_forward(const hg_conv_problem *p)
     return f;
 }
 
-static int64_t extent_of(const hg_conv_problem *p, int d)
+/* One dimension is two with one row. Index of a problem's arrays: the last dimension, or the one before. */
+enum { ROWS, COLUMNS };
+
+static int64_t along(const hg_conv_problem *p, int axis, const int64_t *values, int64_t of_one)
 {
-    return p->dilation[d] * (p->kernel[d] - 1) + 1;
+    return axis == COLUMNS ? values[p->rank - 1] : p->rank == 2 ? values[0] : of_one;
+}
+
+static int64_t output_of(const hg_conv_problem *p, int axis)
+{
+    return axis == COLUMNS ? hg_conv_output(p, p->rank - 1) : p->rank == 2 ? hg_conv_output(p, 0) : 1;
+}
+
+static int64_t extent_of(const hg_conv_problem *p, int axis)
+{
+    return along(p, axis, p->dilation, 1) * (along(p, axis, p->kernel, 1) - 1) + 1;
 }
 
 static int64_t largest_extent(const hg_conv_problem *p)
 {
-    return hg_max_i64(extent_of(p, 0), extent_of(p, 1));
+    return hg_max_i64(extent_of(p, ROWS), extent_of(p, COLUMNS));
 }
 
 /* How a convolution f is cut: tile height and width, what of it counts, tiles down and across an image, all tiles. */
@@ -54,9 +70,11 @@ typedef struct cut {
 
 static cut cut_of(const hg_conv_problem *f, int64_t tile)
 {
-    cut t = {.th = tile, .tw = tile, .vh = tile - extent_of(f, 0) + 1, .vw = tile - extent_of(f, 1) + 1};
-    t.ah = hg_ceil_div(hg_conv_output(f, 0), t.vh);
-    t.aw = hg_ceil_div(hg_conv_output(f, 1), t.vw);
+    cut t = {.th = f->rank == 2 ? tile : 1, .tw = tile};
+    t.vh = t.th - extent_of(f, ROWS) + 1;
+    t.vw = t.tw - extent_of(f, COLUMNS) + 1;
+    t.ah = hg_ceil_div(output_of(f, ROWS), t.vh);
+    t.aw = hg_ceil_div(output_of(f, COLUMNS), t.vw);
     t.all = f->batch * t.ah * t.aw;
     t.size = t.th * t.tw;
     t.frequencies = t.th * (t.tw / 2 + 1);
@@ -70,7 +88,7 @@ static bool fft_applicable(const hg_conv_problem *p, const hg_device *dev, char 
     for (int d = 0; d < p->rank; d++)
         if (p->stride[d] != 1) snprintf(why, HG_WHY, "stride %lld", (long long)p->stride[d]);
     if (why[0]) return false;
-    if (p->rank != 2)
+    if (p->rank > 2)
         snprintf(why, HG_WHY, "%d dimensions", (int)p->rank);
     else if (p->dtype != HG_F32)
         snprintf(why, HG_WHY, "only for float32");
@@ -154,7 +172,8 @@ static int fft_configs(const hg_conv_problem *p, const hg_device *dev, hg_conv_c
         if (largest_extent(p) > tile) continue;
         cut t = cut_of(&f, tile);
         int64_t tiles = PLANE_FLOATS / t.size / hg_max_i64(f.channels, f.outputs);
-        hg_conv_config c = {.layout = (int32_t)(tile | p->dilation[0] << 8 | p->dilation[1] << 16)};
+        int64_t dilation = along(p, ROWS, p->dilation, 1) << 8 | along(p, COLUMNS, p->dilation, 1) << 16;
+        hg_conv_config c = {.layout = (int32_t)(tile | dilation)};
         c.value[TILE] = tile;
         c.value[TILES] = (int32_t)hg_max_i64(1, hg_min_i64(tiles, t.all));
         while (c.value[TILES] > 1 && fft_workspace(p, &c) + fft_packed(p, &c) > (uint64_t)p->workspace_limit)
@@ -200,9 +219,15 @@ static hg_arg shape_of(const job *j)
 #define LAUNCH(j, name, n, ...)                                                                                        \
     hg_launch((j)->dev, &hg_source_conv_fft, "", name, hg_range_elements((j)->dev, n), HG_ARGS(__VA_ARGS__))
 
+/* Planes that are written of `n` in a batch. */
+static int64_t filled(const job *j, int64_t n, int64_t batch)
+{
+    return j->f->rank == 1 ? batch : n;
+}
+
 static hg_status transform(const job *j, int64_t batch, bool inverse, cl_mem mem, int64_t spectra)
 {
-    hg_fft t = {2, (int32_t)j->t.tw, batch, inverse};
+    hg_fft t = {j->f->rank, (int32_t)j->t.tw, batch, inverse};
     return hg_fft_run(j->dev, &t, mem, inverse ? 4 * spectra : 0, mem, inverse ? 0 : 4 * spectra);
 }
 
@@ -210,11 +235,13 @@ static hg_status transform(const job *j, int64_t batch, bool inverse, cl_mem mem
 static hg_status spectra_of(const job *j, const hg_tensor *x, int64_t channels, bool whole, int64_t to)
 {
     const hg_conv_problem *f = j->f;
-    int64_t rows = whole ? f->size[0] : hg_conv_output(f, 0), columns = whole ? f->size[1] : hg_conv_output(f, 1);
-    int64_t oh = whole ? -f->begin[0] : 0, ow = whole ? -f->begin[1] : 0;
-    HG_TRY(LAUNCH(j, "fft_tiles", channels * j->tiles * j->t.size, shape_of(j), HG_ARG_I64(channels), HG_ARG_I64(rows),
-                  HG_ARG_I64(columns), HG_ARG_I64(oh), HG_ARG_I64(ow), HG_ARG_I64(whole ? j->t.th : j->t.vh),
-                  HG_ARG_I64(whole ? j->t.tw : j->t.vw), HG_ARG_TENSOR(x), HG_ARG_MEM(j->b->workspace), HG_ARG_I64(0)));
+    int64_t rows = whole ? along(f, ROWS, f->size, 1) : output_of(f, ROWS);
+    int64_t columns = whole ? along(f, COLUMNS, f->size, 1) : output_of(f, COLUMNS);
+    int64_t oh = whole ? -along(f, ROWS, f->begin, 0) : 0, ow = whole ? -along(f, COLUMNS, f->begin, 0) : 0;
+    int64_t planes = filled(j, channels * j->tiles, planes_of(channels, j->c));
+    HG_TRY(LAUNCH(j, "fft_tiles", planes * j->t.size, shape_of(j), HG_ARG_I64(planes), HG_ARG_I64(channels),
+                  HG_ARG_I64(rows), HG_ARG_I64(columns), HG_ARG_I64(oh), HG_ARG_I64(ow),
+                  HG_ARG_I64(whole ? j->t.th : j->t.vh), HG_ARG_I64(whole ? j->t.tw : j->t.vw), HG_ARG_TENSOR(x), HG_ARG_MEM(j->b->workspace), HG_ARG_I64(0)));
     return transform(j, planes_of(channels, j->c), false, j->b->workspace, to);
 }
 
@@ -231,12 +258,13 @@ static hg_status forward_chunk(const job *j, const hg_tensor *x, const hg_tensor
     q.b = (hg_matrix){w, j->at.spectra, 2 * n, 2 * hg_fft_pitch(planes_of(c, j->c))};
     q.c = (hg_matrix){w, j->at.products, 2 * n, 4 * o * n};
     HG_TRY(hg_gemm(j->dev, &q));
-    HG_TRY(LAUNCH(j, "fft_combine", frequencies * o * n, HG_ARG_I64(frequencies), HG_ARG_I64(hg_fft_pitch(out)),
-                  HG_ARG_I64(o), HG_ARG_I64(n), HG_ARG_MEM(w), HG_ARG_I64(j->at.products), HG_ARG_MEM(w),
-                  HG_ARG_I64(j->at.spectra)));
+    const int64_t planes = filled(j, o * n, out);
+    HG_TRY(LAUNCH(j, "fft_combine", frequencies * planes, HG_ARG_I64(frequencies), HG_ARG_I64(planes),
+                  HG_ARG_I64(hg_fft_pitch(out)), HG_ARG_I64(o), HG_ARG_I64(n), HG_ARG_MEM(w),
+                  HG_ARG_I64(j->at.products), HG_ARG_MEM(w), HG_ARG_I64(j->at.spectra)));
     HG_TRY(transform(j, out, true, w, j->at.spectra));
     return LAUNCH(j, "fft_store", o * n * j->t.vh * j->t.vw, shape_of(j), HG_ARG_I64(o),
-                  HG_ARG_I64(hg_conv_output(f, 0)), HG_ARG_I64(hg_conv_output(f, 1)),
+                  HG_ARG_I64(output_of(f, ROWS)), HG_ARG_I64(output_of(f, COLUMNS)),
                   HG_ARG_MEM(w), HG_ARG_I64(0), HG_ARG_TENSOR(bias), HG_ARG_TENSOR(residual), HG_ARG_TENSOR(y),
                   HG_ARG_I32(f->epilogue));
 }
@@ -274,9 +302,11 @@ static hg_status weights_finish(const job *j)
     hg_conv_geometry(f, g);
     for (int64_t first = 0, n; first < all; first += n) {
         n = hg_min_i64(batch, all - first);
-        HG_TRY(LAUNCH(j, "fft_gradient", frequencies * n, HG_ARG_I64(frequencies), HG_ARG_I64(hg_fft_pitch(batch)),
-                      HG_ARG_I64(first), HG_ARG_I64(n), HG_ARG_I64(f->outputs), HG_ARG_I64(f->channels), HG_ARG_MEM(w),
-                      HG_ARG_I64(j->at.sums), HG_ARG_MEM(w), HG_ARG_I64(j->at.spectra)));
+        const int64_t planes = filled(j, n, batch);
+        HG_TRY(LAUNCH(j, "fft_gradient", frequencies * planes, HG_ARG_I64(frequencies), HG_ARG_I64(planes),
+                      HG_ARG_I64(hg_fft_pitch(batch)), HG_ARG_I64(first), HG_ARG_I64(n), HG_ARG_I64(f->outputs),
+                      HG_ARG_I64(f->channels), HG_ARG_MEM(w), HG_ARG_I64(j->at.sums), HG_ARG_MEM(w),
+                      HG_ARG_I64(j->at.spectra)));
         HG_TRY(transform(j, batch, true, w, j->at.spectra));
         HG_TRY(LAUNCH(j, "fft_taps", n * hg_conv_kernel_area(f), shape_of(j), g[1],
                       HG_ARG_I64(first), HG_ARG_I64(n), HG_ARG_MEM(w), HG_ARG_I64(0), HG_ARG_TENSOR(j->b->weight)));
@@ -293,7 +323,8 @@ static hg_status pack_with(const job *j, bool mirrored, cl_mem own, int64_t spec
     hg_conv_geometry(f, g);
     for (int64_t first = 0, n; first < o * c; first += n) {
         n = hg_min_i64(batch, o * c - first);
-        HG_TRY(LAUNCH(j, "fft_weights", n * j->t.size, shape_of(j), g[1],
+        const int64_t planes = filled(j, n, batch);
+        HG_TRY(LAUNCH(j, "fft_weights", planes * j->t.size, shape_of(j), g[1], HG_ARG_I64(planes),
                       HG_ARG_I64(first), HG_ARG_I64(n), HG_ARG_I64(o), HG_ARG_I64(c), HG_ARG_I32(mirrored),
                       HG_ARG_TENSOR(j->b->weight), HG_ARG_MEM(own), HG_ARG_I64(0)));
         HG_TRY(transform(j, batch, false, own, spectra));

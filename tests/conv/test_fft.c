@@ -28,6 +28,8 @@ START_TEST(convolutions_by_transforms_agree_with_the_definition)
     check_fft("fwd 3x5x9x8 6x3x2 p4x3 d2x3", false);
     check_fft("fwd 1x1x1x1 1x1x1", true);
     check_fft("fwd 2x2x17x16 2x16x16 p1x2", false);
+    check_fft("fwd 3x5x50 4x7 p2:5 d3 bias relu", true);
+    check_fft("fwd 2x40x200 30x25 p12 residual", false);
 }
 END_TEST
 
@@ -48,7 +50,7 @@ START_TEST(what_transforms_cannot_do_is_refused_by_name)
     static const struct {
         const char *key, *reason;
     } cases[] = {
-        {"fwd 2x8x9x9 8x3x3 s2x1", "fft: stride 2)"},        {"fwd 2x8x9 8x3", "fft: 1 dimensions)"},
+        {"fwd 2x8x9x9 8x3x3 s2x1", "fft: stride 2)"},        {"fwd 2x8x3x4x5 8x3x3x3", "fft: 3 dimensions)"},
         {"fwd 2x8x9x9 8x3x3 f64", "fft: only for float32)"}, {"fwd 2x8x9x9 8x3x3 g2", "fft: 2 groups)"},
         {"fwd 2x8x99x99 8x3x3 d40x1", "fft: a kernel that spans 81 pixels, more than a tile of 64)"},
     };

@@ -94,6 +94,26 @@ START_TEST(whatever_solver_takes_a_random_problem_agrees_with_the_definition)
 }
 END_TEST
 
+/* Few shapes of transforms, because each is compiled for seconds: of 16 and 32, by the 64. */
+START_TEST(random_problems_by_transforms_agree_with_the_definition)
+{
+    for (int i = 0; i < 36; i++) {
+        hg_conv_problem p = {.dtype = HG_F32, .rank = 1 + i % 2, .direction = i / 2 % 3, .groups = 1};
+        p.batch = test_between(1, 2);
+        p.channels = test_between(1, 7);
+        p.outputs = test_between(1, 7);
+        p.epilogue = p.direction == HG_CONV_FORWARD ? (int32_t)test_between(0, 7) : 0;
+        for (int d = 0; d < p.rank; d++) fill_dimension(&p, d, test_between(1, 5), 1, test_between(1, 2), 9);
+        strcpy(p.solver, hg_conv_fft.name);
+        data d = make_data(&p, true);
+        hg_scope *scope = hg_scope_begin(test_device());
+        compare(&p, run(&p, &d), &d, true);
+        hg_scope_end(scope);
+        free_data(&d);
+    }
+}
+END_TEST
+
 START_TEST(a_problem_without_workspace_is_done_all_the_same)
 {
     for (int i = 0; i < 24; i++) {
@@ -137,6 +157,7 @@ END_TEST
 Suite *random_suite(void)
 {
     return TEST_SUITE("random", whatever_solver_takes_a_random_problem_agrees_with_the_definition,
+                      random_problems_by_transforms_agree_with_the_definition,
                       a_problem_without_workspace_is_done_all_the_same,
                       the_whole_grid_of_geometries_agrees_with_the_definition);
 }

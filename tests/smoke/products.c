@@ -119,8 +119,17 @@ START_TEST(convolution_by_kernels_of_1)
 }
 END_TEST
 
+/* One dimension, and no workspace for large tiles: others take an interpreter minutes. */
+START_TEST(convolution_by_transforms)
+{
+    static const char *const problems[] = {"fwd 2x3x20 4x5 p2 bias relu w30000"};
+    SMOKE_CONVOLUTIONS(hg_conv_fft, problems, 1e-6);
+}
+END_TEST
+
 Suite *products_suite(void)
 {
     return TEST_SUITE("products", matrix_product, linear, convolution_by_columns, winograd_convolution,
-                      winograd_convolution_by_small_tiles, convolution_by_kernels_of_1);
+                      winograd_convolution_by_small_tiles, convolution_by_kernels_of_1,
+                      convolution_by_transforms);
 }
