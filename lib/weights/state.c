@@ -11,6 +11,7 @@
 #include "tensor/tensor.h"
 #include "weights/match.h"
 #include "weights/pth.h"
+#include "weights/write.h"
 
 /* ---- saving ---- */
 
@@ -71,7 +72,7 @@ hg_status hg_save_state(hg_module *m, const char *path)
     hg_value *state;
     if (!path) return hg_error(HG_E_ARG, "save_state: the path is NULL");
     HG_TRY(hg_module_to_value(m, &state));
-    hg_status status = hg_pth_write(path, state);
+    hg_status status = hg_weights_names_format(path) ? hg_weights_write(path, state) : hg_pth_write(path, state);
     hg_value_free(state);
     return status;
 }

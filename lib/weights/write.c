@@ -62,17 +62,30 @@ static hg_status write_npy(const char *path, const hg_value *v)
     return hg_npy_write(path, &v->dict.entries[0].item->array);
 }
 
-hg_status hg_weights_write(const char *path, const hg_value *v)
+static const struct format {
+    const char *extension;
+    hg_status (*write)(const char *path, const hg_value *v);
+} formats[] = {{".pth", hg_pth_write}, {".pt", hg_pth_write}, {".safetensors", hg_safetensors_write},
+               {".npz", hg_npz_write}, {".npy", write_npy}};
+
+static const struct format *find_format(const char *path)
 {
-    static const struct {
-        const char *extension;
-        hg_status (*write)(const char *path, const hg_value *v);
-    } formats[] = {{".pth", hg_pth_write}, {".pt", hg_pth_write}, {".safetensors", hg_safetensors_write},
-                   {".npz", hg_npz_write}, {".npy", write_npy}};
     const char *name = strrchr(path, '/');
     const char *dot = strrchr(name ? name : path, '.');
     for (size_t i = 0; dot && i < sizeof formats / sizeof *formats; i++)
-        if (!strcasecmp(dot, formats[i].extension)) return formats[i].write(path, v);
+        if (!strcasecmp(dot, formats[i].extension)) return &formats[i];
+    return NULL;
+}
+
+bool hg_weights_names_format(const char *path)
+{
+    return find_format(path) != NULL;
+}
+
+hg_status hg_weights_write(const char *path, const hg_value *v)
+{
+    const struct format *f = find_format(path);
+    if (f) return f->write(path, v);
     return hg_error(HG_E_ARG, "cannot write %s: the extension tells the format: .pth, .pt, .safetensors, .npz or .npy",
                     path);
 }

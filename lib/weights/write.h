@@ -10,6 +10,9 @@
  * Errors: HG_E_ARG for another extension, or a document that the format cannot hold; those of the writers. */
 hg_status hg_weights_write(const char *path, const hg_value *v);
 
+/* Whether the path's extension is one of these. */
+bool hg_weights_names_format(const char *path);
+
 /* HG_E_ARG unless it is a dict of arrays under strings, whose names are UTF-8 (else HG_E_FORMAT). */
 hg_status hg_check_flat(const char *path, const hg_value *v);
 

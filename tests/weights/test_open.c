@@ -148,6 +148,25 @@ START_TEST(a_part_of_a_checkpoint_is_opened)
 }
 END_TEST
 
+START_TEST(a_module_is_saved_in_the_format_of_the_extension)
+{
+    static const char *const files[][2] = {
+        {"m.safetensors", "safetensors"}, {"m.npz", "npz"}, {"m.pth", "pth"}, {"m", "pth"}, {"m.ckpt", "pth"}};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        hg_module *net = make_pair(5), *again = make_pair(9);
+        ck_assert_hg(hg_save_state(net, scratch(files[i][0])));
+        hg_weights *w = hg_weights_open(scratch(files[i][0]), NULL);
+        ck_assert_msg(w != NULL, "%s", hg_last_error());
+        ck_assert_str_eq(hg_weights_format(w), files[i][1]);
+        ck_assert_hg(hg_weights_load(w, again, true));
+        ck_assert(same_state(net, again));
+        hg_weights_close(w);
+        hg_module_free(net);
+        hg_module_free(again);
+    }
+}
+END_TEST
+
 START_TEST(elements_are_read_in_parts)
 {
     static const char *const names[] = {"a"};
@@ -265,5 +284,6 @@ Suite *open_suite(void)
 {
     return TEST_SUITE("open", names_become_others, rules_that_are_none_are_refused,
                       what_data_parallel_saved_is_loaded_and_saved_without_its_prefix, a_part_of_a_checkpoint_is_opened,
+                      a_module_is_saved_in_the_format_of_the_extension,
                       elements_are_read_in_parts, a_report_has_every_offender, every_type_is_loaded_chunk_by_chunk);
 }

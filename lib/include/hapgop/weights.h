@@ -10,7 +10,8 @@ extern "C" {
 
 /* ---- State dicts ---------------------------------------------------------------------------------------------------
  * Writes parameters and buffers as torch.save(model.state_dict(), path) does, for torch.load() and load_state_dict().
- * Waits for the device. The file is replaced whole or not at all.
+ * Waits for the device. The file is replaced whole or not at all. A path that ends with .safetensors, .npz or .npy gets
+ * that format.
  * Errors: HG_E_IO (a full disk), HG_E_MEMORY, those of hg_read(). */
 HG_API hg_status hg_save_state(hg_module *m, const char *path);
 /* Reads such a file, one from before PyTorch 1.6, safetensors, .npz or .npy (the content tells, not the name) into the
