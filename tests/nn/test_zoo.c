@@ -185,45 +185,70 @@ END_TEST
 
 typedef struct norms {
     const double *expected;
+    double tolerance;           /* of a norm, relative */
     int count;
 } norms;
 
 static bool compare_norm(const char *name, hg_tensor *t, bool is_buffer, void *user)
 {
     norms *n = user;
-    double sum = 0, *v = test_read(hg_grad(t)), e = n->expected[n->count++];
+    double sum = 0, e = n->expected[n->count++];
     (void)is_buffer;
+    if (!hg_grad(t)) {
+        ck_assert_msg(e == 0, "%s has no gradient", name);     /* of GoogLeNet's two more heads */
+        return true;
+    }
+    double *v = test_read(hg_grad(t));
     for (int64_t i = 0; i < hg_numel(t); i++) sum += v[i] * v[i];
-    ck_assert_msg(fabs(sqrt(sum) - e) <= 1e-3 * e, "%s: gradient of norm %.9g, not %.9g", name, sqrt(sum), e);
+    ck_assert_msg(fabs(sqrt(sum) - e) <= n->tolerance * e, "%s: gradient of norm %.9g, not %.9g", name, sqrt(sum), e);
     free(v);
     return true;
 }
 
-START_TEST(a_training_step_of_resnet18_is_torchvisions)
+static double *golden(const char *name, const char *what, hg_shape *shape)
+{
+    char file[64];
+    snprintf(file, sizeof file, "zoo/%s_train_%s", name, what);
+    return test_golden_values(file, shape);
+}
+
+/* `tolerance` is that of gradients, which a ReLU that rounding turns to the other side moves. */
+static void train_step(const char *name, const char *mean, const char *variance, double tolerance)
 {
     hg_scope *s = hg_scope_begin(test_device());
     hg_shape shape;
     ck_assert_hg(hg_manual_seed(test_device(), 0, HG_RNG_TORCH));
-    hg_module *m = make("resnet18", NULL);
-    ck_assert_hg(hg_manual_seed(test_device(), 0, HG_RNG_PHILOX));
+    hg_module *m = as_torchvision(name);
+    ck_assert_hg(hg_manual_seed(test_device(), 5, HG_RNG_TORCH));      /* dropout */
     hg_tensor *y = hg_forward(m, numbers(HG_SHAPE(2, 3, 64, 64), 3));
-    double *expected = test_golden_values("zoo/resnet18_train_logits", &shape);
+    ck_assert_hg(hg_manual_seed(test_device(), 0, HG_RNG_PHILOX));
+    double *expected = golden(name, "logits", &shape);
     test_rms(y, shape, expected, 1e-4);
     free(expected);
     ck_assert_hg(hg_backward(hg_cross_entropy(y, test_tensor(HG_I64, HG_SHAPE(2), (double[]){3, 500}), NULL)));
-    expected = test_golden_values("zoo/resnet18_train_stats", NULL);
-    test_close(hg_buffer(m, "bn1.running_mean"), HG_SHAPE(64), expected, 1e-6, 1e-5);
-    test_close(hg_buffer(m, "layer4.1.bn2.running_var"), HG_SHAPE(512), expected + 64, 1e-6, 1e-3);
+    expected = golden(name, "stats", NULL);
+    test_close(hg_buffer(m, mean), HG_SHAPE(64), expected, 1e-6, 1e-5);
+    int64_t channels = hg_numel(hg_buffer(m, variance));
+    test_close(hg_buffer(m, variance), HG_SHAPE(channels), expected + 64, 1e-6, 1e-3);
     free(expected);
-    norms n = {test_golden_values("zoo/resnet18_train_grads", &shape), 0};
+    norms n = {golden(name, "grads", &shape), tolerance, 0};
     hg_each_parameter(m, compare_norm, &n);
     ck_assert_int_eq(n.count, shape.size[0]);
     free((void *)n.expected);
-    expected = test_golden_values("zoo/resnet18_train_conv1", NULL);
-    test_rms(hg_slice(hg_grad(hg_parameter(m, "conv1.weight")), 0, 0, 2, 1), HG_SHAPE(2, 3, 7, 7), expected, 1e-3);
+    expected = golden(name, "conv1", NULL);
+    hg_tensor *first = hg_parameter(m, !strcmp(name, "googlenet") ? "conv1.conv.weight" : "conv1.weight");
+    test_rms(hg_slice(hg_grad(first), 0, 0, 2, 1), HG_SHAPE(2, 3, 7, 7), expected, tolerance);
     free(expected);
     hg_module_free(m);
     hg_scope_end(s);
+}
+
+START_TEST(a_training_step_is_torchvisions)
+{
+    train_step("resnet18", "bn1.running_mean", "layer4.1.bn2.running_var", 1e-3);
+    /* PyTorch's own float32 is off by 7e-3 here. */
+    train_step("googlenet", "conv1.bn.running_mean", "inception5b.branch4.1.bn.running_var", 1e-2);
+    hg_memory_trim(test_device());
 }
 END_TEST
 
@@ -324,7 +349,7 @@ END_TEST
 Suite *zoo_suite(void)
 {
     return TEST_SUITE("zoo", numbers_of_parameters_are_the_known_ones, names_and_shapes_are_torchvisions,
-                      seed_0_gives_torchvisions_networks_and_logits, a_training_step_of_resnet18_is_torchvisions,
+                      seed_0_gives_torchvisions_networks_and_logits, a_training_step_is_torchvisions,
                       hooks_work_on_children_of_blocks,
                       googlenets_heads_run_in_training_and_its_input_can_be_transformed,
                       wrong_names_and_options_are_refused);

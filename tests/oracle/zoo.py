@@ -60,17 +60,39 @@ def keys(net):
     return ''.join(f'{name} {list(t.shape)}\n' for name, t in net.state_dict().items())
 
 
-def train_resnet18():
+class Dropout(nn.Module):
+    """nn.Dropout with the random numbers of float32, whatever the type of its input"""
+    def __init__(self, p):
+        super().__init__()
+        self.p = p
+
+    def forward(self, x):
+        return x * torch.empty(x.shape, dtype=torch.float32).bernoulli_(1 - self.p).to(x.dtype).div(1 - self.p)
+
+
+def replace_dropout(net):
+    for name, child in net.named_children():
+        if isinstance(child, nn.Dropout):
+            setattr(net, name, Dropout(child.p))
+        replace_dropout(child)
+
+
+def train(name, make, mean, variance):
     """logits, running statistics and gradients of one step on two images, in training mode; in double, since a ReLU
     that float32 rounds to the other side moves PyTorch's own gradients by a thousandth"""
     torch.manual_seed(0)
-    net = models.resnet18().double()
+    net = make().double()
+    replace_dropout(net)
+    torch.manual_seed(5)
     logits = net(numbers((2, 3, 64, 64), 3).double())
+    logits = logits if torch.is_tensor(logits) else logits.logits
     functional.cross_entropy(logits, torch.tensor([3, 500])).backward()
-    save('resnet18_train_logits', logits.tolist())
-    save('resnet18_train_stats', torch.cat([net.bn1.running_mean, net.layer4[1].bn2.running_var]).tolist())
-    save('resnet18_train_grads', [p.grad.double().norm().item() for p in net.parameters()])
-    save('resnet18_train_conv1', net.conv1.weight.grad[:2].flatten().tolist())
+    state = net.state_dict()
+    save(f'{name}_train_logits', logits.tolist())
+    save(f'{name}_train_stats', torch.cat([state[mean], state[variance]]).tolist())
+    save(f'{name}_train_grads', [p.grad.norm().item() if p.grad is not None else 0 for p in net.parameters()])
+    first = next(net.parameters())
+    save(f'{name}_train_conv1', first.grad[:2].flatten().tolist())
 
 
 def main():
@@ -90,7 +112,8 @@ def main():
         names += f'== {name}\n' + keys(make())
     (OUT / 'repr.txt').write_text(texts)
     (OUT / 'keys.txt').write_text(names)
-    train_resnet18()
+    train('resnet18', models.resnet18, 'bn1.running_mean', 'layer4.1.bn2.running_var')
+    train('googlenet', SEEDED[-1][1], 'conv1.bn.running_mean', 'inception5b.branch4.1.bn.running_var')
 
 
 if __name__ == '__main__':
