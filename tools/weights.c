@@ -10,16 +10,19 @@
 #include "output.h"
 
 static const char about[] =
-    "Looks into files of weights: .pth of PyTorch, safetensors, .npz, .npy. The content tells the format; nothing in a\n"
-    "file is ever executed.\n"
+    "Looks into files of weights: .pth of PyTorch, safetensors, .npz, .npy. The content tells the format; nothing in\n"
+    "a file is ever executed.\n"
     "\n"
     "  list FILE               every tensor with its type, shape and size\n"
-    "  check FILE --arch NAME  whether a network of hapgop model --list takes it, in PyTorch's words; exit code 1 if not\n"
+    "  check FILE --arch NAME  whether a network of hapgop model --list takes it, in PyTorch's words; exit code 1 if\n"
+    "                          not\n"
     "  convert IN OUT          OUT's extension tells its format; names, order, types and bits stay\n"
-    "  diff A B                names, order, types, shapes and bits: exit code 1 if they differ, 2 if one cannot be read\n"
+    "  diff A B                names, order, types, shapes and bits: exit code 1 if they differ, 2 if one cannot be\n"
+    "                          read\n"
     "\n"
-    "FROM=TO renames: FROM is the beginning of a name up to a dot, or a whole name; \"backbone.=\" takes a prefix off.\n"
-    "With '*' FROM is a pattern of whole names: \"*.gamma=*.weight\". Rules are used in their order, on A alone for diff.";
+    "FROM=TO renames: FROM is the beginning of a name up to a dot, or a whole name; \"backbone.=\" takes a prefix\n"
+    "off. With '*' FROM is a pattern of whole names: \"*.gamma=*.weight\". Rules are used in their order, on A alone\n"
+    "for diff.";
 
 enum { LIST = 1, CHECK = 2, CONVERT = 4, DIFF = 8, ALL = 15 };
 

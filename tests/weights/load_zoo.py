@@ -136,7 +136,8 @@ def check(program, name, size, folder):
     expected = reference(net, state, x, labels, torch.float64)
     ours, theirs = errors(results, expected), errors(single, expected)
     for kind, limit in LIMITS.items():
-        print(f"{name} {size} x {size} {kind}: {ours[kind][0]:.1e} {ours[kind][1]}; PyTorch's float32 {theirs[kind][0]:.1e}")
+        print(f"{name} {size} x {size} {kind}: {ours[kind][0]:.1e} {ours[kind][1]}; "
+              f"PyTorch's float32 {theirs[kind][0]:.1e}")
         assert ours[kind][0] <= max(limit, 4 * theirs[kind][0]), (kind, ours[kind])
     assert len(results["gradients"]) > 15
 

@@ -31,8 +31,9 @@ HG_API hg_status hg_load_state(hg_module *m, const char *path, bool strict);
 typedef struct hg_weights hg_weights;
 
 /* A rule for names. `from` without '*' is the beginning of a name up to a dot, or all of it: "fc" makes "fc.weight" to
- * "head.weight", but is not in "fc1.weight"; "backbone." and "" takes a prefix off. With '*', which stands for any text, it
- * is a pattern of whole names, and the '*' of `to` are what those of `from` were, in their order: "*.gamma", "*.weight". */
+ * "head.weight", but is not in "fc1.weight"; "backbone." and "" takes a prefix off. With '*', which stands for any
+ * text, it is a pattern of whole names, and the '*' of `to` are what those of `from` were, in their order: "*.gamma",
+ * "*.weight". */
 typedef struct hg_rename {
     const char *from, *to;
 } hg_rename;
@@ -44,11 +45,12 @@ typedef struct hg_weights_options {
     int rename_count;
 } hg_weights_options;
 
-/* NULL on failure: HG_E_IO; HG_E_FORMAT for a damaged file, an absent key, names that become one; HG_E_ARG for a rule that
- * is none; HG_E_MEMORY. NULL options: none. Nothing in a file is ever executed. */
+/* NULL on failure: HG_E_IO; HG_E_FORMAT for a damaged file, an absent key, names that become one; HG_E_ARG for a rule
+ * that is none; HG_E_MEMORY. NULL options: none. Nothing in a file is ever executed. */
 HG_API hg_weights *hg_weights_open(const char *path, const hg_weights_options *o);
 HG_API void hg_weights_close(hg_weights *w);                /* NULL is allowed */
-HG_API const char *hg_weights_format(const hg_weights *w);  /* "pth", "pth from before PyTorch 1.6", "safetensors", "npz", "npy" */
+/* "pth", "pth from before PyTorch 1.6", "safetensors", "npz" or "npy" */
+HG_API const char *hg_weights_format(const hg_weights *w);
 
 /* A tensor in the file. In what is no dict of tensors, the name is its path: "optimizer/state/0/exp_avg". */
 typedef struct hg_weights_tensor {
@@ -61,8 +63,8 @@ typedef struct hg_weights_tensor {
 
 HG_API int64_t hg_weights_count(const hg_weights *w);                           /* tensors */
 HG_API hg_weights_tensor hg_weights_at(const hg_weights *w, int64_t index);     /* in the order of the file */
-/* `count` elements from the row-major index `first` on: as they are, little endian, or as another type. Errors: HG_E_ARG
- * for what is not there; HG_E_FORMAT if the checksum is wrong; HG_E_IO. */
+/* `count` elements from the row-major index `first` on: as they are, little endian, or as another type. Errors:
+ * HG_E_ARG for what is not there; HG_E_FORMAT if the checksum is wrong; HG_E_IO. */
 HG_API hg_status hg_weights_read(const hg_weights *w, int64_t index, int64_t first, int64_t count, void *out);
 HG_API hg_status hg_weights_read_as(const hg_weights *w, int64_t index, int64_t first, int64_t count, hg_dtype dtype,
                                     void *out);
@@ -81,10 +83,10 @@ typedef struct hg_weights_report {
 HG_API hg_weights_report *hg_weights_check(const hg_weights *w, hg_module *m);
 HG_API void hg_weights_report_free(hg_weights_report *r);   /* NULL is allowed */
 
-/* Writes what the handle has, renamed, in the format of the extension: .pth or .pt (all of a checkpoint), and if there are
- * only tensors .safetensors and .npz, or .npy for one tensor. Names, order, types and bits stay what they are. The file is
- * replaced whole or not at all, also the one that is read from. Errors: HG_E_ARG for another extension or what the format
- * cannot hold; HG_E_DTYPE for bfloat16 in NumPy's formats; HG_E_IO; HG_E_FORMAT; HG_E_MEMORY. */
+/* Writes what the handle has, renamed, in the format of the extension: .pth or .pt (all of a checkpoint), and if there
+ * are only tensors .safetensors and .npz, or .npy for one tensor. Names, order, types and bits stay what they are. The
+ * file is replaced whole or not at all, also the one that is read from. Errors: HG_E_ARG for another extension or what
+ * the format cannot hold; HG_E_DTYPE for bfloat16 in NumPy's formats; HG_E_IO; HG_E_FORMAT; HG_E_MEMORY. */
 HG_API hg_status hg_weights_save(const hg_weights *w, const char *path);
 
 /* ---- Checkpoints ---------------------------------------------------------------------------------------------------
