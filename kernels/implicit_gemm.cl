@@ -28,11 +28,12 @@
  *                 slice of workspace: the blocks [block][channel][plane], the gradient [pixel][NB] of one panel, sums
  *                 [panel][tap][NB], tables, NB zeros.
  * sum_slices      adds what the slices found, in order.
- * pack_weight     packed[group][panel][phase][place in depth][channel][tap of the phase][NB], zero beyond the outputs. A
- *                 work-item: a panel and some channels.
+ * pack_weight     packed[group][panel][phase][place in depth][channel][tap of the phase][NB], zero beyond the outputs.
+ *                 A work-item: a panel and some channels.
  *
  * The last panel, where half of it holds all outputs that are left, is multiplied by half its vectors. */
 #include "conv.clh"
+#include "stage.clh"
 #include "transpose.clh"
 
 #if HG_CPU
@@ -91,8 +92,8 @@ static inline INDEX tap_of(const axis *a, INDEX k)
     return a->mirrored ? (a->taps - 1) * a->reach / a->phases - q : q;
 }
 
-/* Writes where the taps of phase m stand, of places first .. last - 1 of the kernel in depth; returns how many there are.
- */
+/* Writes where the taps of phase m stand, of places first .. last - 1 of the kernel in depth; returns how many there
+ * are. */
 static inline INDEX list_taps(const axis *d, const axis *h, const axis *w, INDEX m, INDEX first, INDEX last,
                               __global int *restrict tap)
 {
@@ -139,44 +140,12 @@ static inline INDEX list_places(const axis *d, const axis *h, const axis *w, IND
     return n;
 }
 
-/* `count` elements `step` apart, from x[at] on, to `to`, in whole vectors; nothing from `total` on is read. What lies
- * `ahead` of them is fetched. */
-static inline void stage_row(__global const REAL *restrict x, INDEX at, INDEX step, INDEX count, INDEX total,
-                             INDEX ahead, __global REAL *restrict to)
-{
-    INDEX k = 0;
-    if (step == 1) {
-        for (; k < count && at + k + 16 <= total; k += 16) {
-            HG_PREFETCH(x + at + k + ahead, 0);
-            HG_STOREV(vload16(0, x + at + k), to + k);
-        }
-    } else if (step == 2) {
-        for (; k < count && at + 2 * k + 32 <= total; k += 16) {
-            HG_PREFETCH(x + at + 2 * k + ahead, 0);
-            HG_PREFETCH(x + at + 2 * k + 16 + ahead, 0);
-            REALV p = vload16(0, x + at + 2 * k), q = vload16(0, x + at + 2 * k + 16);
-            HG_STOREV((REALV)(p.even, q.even), to + k);
-        }
-    }
-    for (; k < count; k++) to[k] = x[at + k * step];
-}
-
-static inline INDEX ceil_steps(INDEX distance, INDEX step)
-{
-    return distance > 0 ? (distance + step - 1) / step : 0;
-}
-
-static inline void zero_row(__global REAL *restrict to, INDEX from, INDEX end)
-{
-    for (INDEX k = from; k < end; k += 16) HG_STOREV((REALV)(0), to + k);
-}
-
 /* The block whose first inputs are (id, ih, iw), of `channels` planes of x from x[at] on. Rows are written in order,
  * and up to 15 elements too far. Rows that are staged whole, without padding, are one row. */
 PART void stage(const axis *d, const axis *h, const axis *w, INDEX id, INDEX ih, INDEX iw, INDEX channels, INDEX plane,
                 __global const REAL *restrict x, INDEX at, INDEX total, __global REAL *restrict block)
 {
-    const INDEX in_plane = d->in * h->in * w->in, ahead = 2 * in_plane;
+    const INDEX in_plane = d->in * h->in * w->in, ahead = max(2 * in_plane, (INDEX)1024);
     const bool whole = iw == 0 && w->step == 1 && w->staged == w->in && h->step == 1;
     const INDEX wide = whole ? w->in * h->staged : w->staged, high = whole ? 1 : h->staged;
     const INDEX start = whole ? ih * w->in : iw, size = whole ? h->in * w->in : w->in;
@@ -203,8 +172,8 @@ PART void stage(const axis *d, const axis *h, const axis *w, INDEX id, INDEX ih,
 }
 
 /* out[pixel[i]][NB] = start + sum_k block[row[i] + column[k]] w[k][NB] for up to `tile` rows i: those from `rows` on
- * repeat the last one. Sums start at start[i * again]; row i is written to its place in `pixel`, or to i if that is NULL.
- * Of NB, so many vectors are computed. */
+ * repeat the last one. Sums start at start[i * again]; row i is written to its place in `pixel`, or to i if that is
+ * NULL. Of NB, so many vectors are computed. */
 static inline __attribute__((always_inline)) void multiply_tile(const int tile, const int vectors,
     __global const REAL *restrict block, __global const int *restrict row, INDEX rows,
     __global const int *restrict column, INDEX depth, __global const REAL *restrict w, __global const REAL *start,
@@ -214,32 +183,37 @@ static inline __attribute__((always_inline)) void multiply_tile(const int tile, 
     __global const REAL *from[8];
     INDEX to[8];
 #pragma unroll
-    for (int i = 0; i < tile; i++) {
+    for (int i = 0; i < 8; i++) {
         INDEX r = min((INDEX)i, rows - 1);
         from[i] = block + row[r];
         to[i] = (pixel ? pixel[r] : r) * NB;
 #pragma unroll
-        for (int j = 0; j < vectors; j++) acc[i][j] = vload16(j, start + r * again);
+        for (int j = 0; j < NV; j++)
+            if (j < vectors) acc[i][j] = vload16(j, start + r * again);
     }
     for (INDEX k = 0; k < depth; k++) {
         const long at = column[k];
         REALV v[NV];
 #pragma unroll
-        for (int j = 0; j < vectors; j++) v[j] = vload16(j, w + k * NB);
+        for (int j = 0; j < NV; j++)
+            if (j < vectors) v[j] = vload16(j, w + k * NB);
 #pragma unroll
-        for (int i = 0; i < tile; i++)
+        for (int i = 0; i < 8; i++)
 #pragma unroll
-            for (int j = 0; j < vectors; j++) acc[i][j] = fma((REALV)(from[i][at]), v[j], acc[i][j]);
+            for (int j = 0; j < NV; j++)
+                if (i < tile && j < vectors) acc[i][j] = fma((REALV)(from[i][at]), v[j], acc[i][j]);
     }
 #pragma unroll
-    for (int i = 0; i < tile; i++)
+    for (int i = 0; i < 8; i++)
 #pragma unroll
-        for (int j = 0; j < vectors; j++) HG_STOREV(acc[i][j], out + to[i] + j * 16);
+        for (int j = 0; j < NV; j++)
+            if (i < tile && j < vectors) HG_STOREV(acc[i][j], out + to[i] + j * 16);
 }
 
 PART void multiply_whole(__global const REAL *restrict block, __global const int *restrict row, INDEX rows,
                          __global const int *restrict column, INDEX depth, __global const REAL *restrict w,
-                         __global const REAL *start, INDEX again, __global REAL *out, __global const int *restrict pixel)
+                         __global const REAL *start, INDEX again, __global REAL *out,
+                         __global const int *restrict pixel)
 {
     multiply_tile(MR, NV, block, row, rows, column, depth, w, start, again, out, pixel);
 }
@@ -380,8 +354,8 @@ static inline INDEX3 taps_inside(const axis *d, INDEX m, INDEX id)
     return r;
 }
 
-/* Places of the slice's parts, in elements, come in `parts`: blocks, rows, starts, taps, places, pixels, counts (of taps
- * and places by phase), size. shape.s5: images of a unit. global: (slices of the units, shares of the panels) */
+/* Places of the slice's parts, in elements, come in `parts`: blocks, rows, starts, taps, places, pixels, counts (of
+ * taps and places by phase), size. shape.s5: images of a unit. global: (slices of the units, shares of the panels) */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv_blocks(AXES_ARGUMENTS, long8 shape, long8 parts,
     __global const REAL *restrict x, long xo, __global const REAL *restrict packed, __global const REAL *restrict bias,
     long bo, __global const REAL *restrict residual, long ro, __global REAL *restrict y, long yo,
@@ -401,6 +375,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv_blocks(AXES_AR
     __global int *places = taps + phases;
     cut listed = {-1, -1, -1, -1, -1, -1, -1, -1};
     INDEX listed_images = 0;
+    bool blank = true; /* whether rows lack the zeros of phases without taps */
     x += xo;
     y += yo;
     for (INDEX m = 0, at = 0; m < phases; at += taps[m++])
@@ -423,6 +398,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv_blocks(AXES_AR
             }
             listed = c;
             listed_images = images;
+            blank = true;
         }
         for (INDEX panel = panels * share / shares; panel < panels * (share + 1) / shares; panel++) {
             const INDEX o = panel * NB, outputs = min((INDEX)NB, OG - o);
@@ -430,11 +406,13 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void conv_blocks(AXES_AR
             for (INDEX i = 0; i < NB; i++)
                 start[i] = epilogue & CONV_BIAS && i < outputs ? bias[bo + g * OG + o + i] : 0;
             for (INDEX m = 0, q = 0, k = 0; m < phases; q += places[m], k += taps[m], m++) {
+                if (!taps[m] && !blank) continue;
                 const INDEX3 deep = taps_inside(&d, m / (w.phases * h.phases), id);
                 const INDEX each = deep.s0 ? taps[m] / deep.s0 : 0, from = k + deep.s1 * each;
                 multiply(outputs, block, place + q, places[m], tap + from, deep.s2 * each, weight + from * NB, start, 0,
                          rows, pixel + q);
             }
+            blank = false;
             for (INDEX r = 0; r < images * c.runs; r++) {
                 const INDEX i = r / c.runs, out = (((n0 + i) * G + g) * OG + o) * out_plane +
                                                   run_of(&c, &h, &w, r - i * c.runs);

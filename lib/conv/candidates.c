@@ -11,7 +11,7 @@ const hg_conv_solver *const *hg_conv_solvers(void)
 {
     static const hg_conv_solver *const all[] = {
         &hg_conv_winograd_f4x4, &hg_conv_winograd_f2x2, &hg_conv_gemm_1x1, &hg_conv_depthwise, &hg_conv_implicit_gemm,
-        &hg_conv_im2col,        &hg_conv_fft,           &hg_conv_direct,   NULL,
+        &hg_conv_lines,         &hg_conv_im2col,        &hg_conv_fft,     &hg_conv_direct,    NULL,
     };
     return all;
 }

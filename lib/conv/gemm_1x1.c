@@ -112,6 +112,7 @@ static double pointwise_cost(const hg_conv_problem *p, const hg_conv_config *c, 
         traffic = joined ? 2.0 * (double)hg_conv_output_numel(p) : 2.0 * (double)p->batch * weights;
     }
     if (!is_plain(p) || joined) traffic += 3.0 * (double)p->batch * (double)p->channels * (double)area;
+    if (!is_plain(p) && p->direction == HG_CONV_BACKWARD_DATA) traffic += 0.5 * (double)hg_conv_input_numel(p);
     if (p->epilogue & HG_CONV_RESIDUAL) traffic += 3.0 * (double)hg_conv_output_numel(p);
     /* Tiles of 8 x 32 are computed whole. */
     double share = (p->direction == HG_CONV_BACKWARD_WEIGHTS ? 0.75 : 0.9) * (double)(m * n) / (double)(hg_round_up(m, 8) * hg_round_up(n, 32));

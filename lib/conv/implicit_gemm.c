@@ -1,9 +1,10 @@
 /* implicit-gemm: the matrix product of im2col-gemm without the columns in memory, on CPUs; kernels/implicit_gemm.cl.
  *
- * The packed weight is panels of outputs (backward-data: of channels). Workspace: a slice for each work-item, as many as
- * there are cores, since a slice stays in the cache of its core; in backward-weights then the weight's gradient by each
- * slice of the batch, if there are several. */
+ * The packed weight is panels of outputs (backward-data: of channels). Workspace: a slice for each work-item, as many
+ * as there are cores where slices are large, since each stays in the cache of its core; in backward-weights then the
+ * weight's gradient by each slice of the batch, if there are several. */
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "base/error.h"
@@ -152,8 +153,8 @@ static int64_t parts_of(const hg_conv_problem *p, const hg_conv_config *c, const
         for (int i = 0; i < 7; i++) size[i] = sizes[i];
     } else {
         const int64_t pixels = k->images * k->pixels;
-        const int64_t sizes[7] = {k->images * k->channels * k->plane + 16, (pixels + 16) * width, width, k->rows, pixels,
-                                  pixels, 2 * k->phases};
+        const int64_t blocks = k->images * k->channels * k->plane;
+        const int64_t sizes[7] = {blocks + 16, (pixels + 16) * width, width, k->rows, pixels, pixels, 2 * k->phases};
         for (int i = 0; i < 7; i++) size[i] = sizes[i];
     }
     for (int i = 0; i < 7; i++) {
@@ -221,7 +222,9 @@ static bool implicit_applicable(const hg_conv_problem *p, const hg_device *dev, 
 /* Cycles of a core to stage the mean block's `channels`, and to transpose so many rows of a panel. */
 static double stage_cycles(const cut *k, int64_t channels)
 {
-    const axis *w = &k->axis[2];
+    const axis *h = &k->axis[1], *w = &k->axis[2];
+    if (w->step == 1 && h->step == 1 && w->staged == w->in && w->origin == 0) /* rows are copied as one */
+        return (double)(channels * k->axis[0].staged) * ((double)hg_ceil_div(h->staged * w->staged, 16) * 2 + 15);
     double vectors = (double)hg_ceil_div(w->staged, 16) * (w->step == 1 ? 2 : w->step == 2 ? 4 : 40);
     return (double)(channels * k->axis[0].staged * k->axis[1].staged) * (vectors + 10);
 }
@@ -237,11 +240,12 @@ static double cycles_of(const cut *k)
     return k->vectors == 4 ? 1.47 : k->vectors == 2 ? 0.77 : 0.58;
 }
 
-/* Of the mean block of a panel: each phase has its share of the pixels and of the rows. */
+/* Of a panel, for a unit of `pixels` in the mean: each phase has its share of them and of the rows. Tiles are cut from
+ * whole blocks, of which the last ones of an image may lack some. */
 static double product_cycles(const cut *k, double pixels)
 {
-    double each = pixels / (double)k->phases, tile = (double)k->tile;
-    double tiles = (double)k->phases * (each < 512 ? (double)hg_ceil_div((int64_t)(each + 0.5), k->tile) : each / tile);
+    double whole = (double)(k->images * k->pixels) / (double)k->phases, tile = (double)k->tile;
+    double tiles = ceil(whole / tile) * (0.5 + 0.5 * pixels / (double)(k->images * k->pixels)) * (double)k->phases;
     return tiles * ((double)k->rows / (double)k->phases * cycles_of(k) * tile + 45);
 }
 
@@ -258,7 +262,8 @@ static double implicit_cost(const hg_conv_problem *p, const hg_conv_config *c, c
     if (weights) {
         int64_t channels = channels_of_share(&k, c), many = together(p, &k, c), n = blocks_of_slice(p, &k, c);
         double rows = (double)(channels * hg_conv_kernel_area(p)), tiles = rows / (double)k.tile + 0.45;
-        double turn = (double)k.panels * (transpose_cycles(&k, pixels) + tiles * pixels * cycles_of(&k) * (double)k.tile);
+        double product = tiles * pixels * cycles_of(&k) * (double)k.tile;
+        double turn = (double)k.panels * (transpose_cycles(&k, pixels) + product);
         item = (double)n * (stage_cycles(&k, channels) + turn + 3 * pixels) +
                (double)(k.panels * hg_ceil_div(n, many)) * tiles * 120 +
                (double)k.panels * transpose_cycles(&k, rows);
@@ -303,10 +308,12 @@ static void prefer_shares(const hg_conv_problem *p, const hg_device *dev, hg_con
     int64_t blocks = p->batch * k.blocks * (weights ? 1 : p->groups), units = dev->info.units ? dev->info.units : 1;
     int64_t most = 8 * units, parts = weights ? k.channels : k.panels;
     /* A slice for each core, or small ones for more work-items, which a core that is late can leave to the others. */
-    for (hg_conv_config one = c; most > units; most /= 2) {
-        one.value[SLICES] = (int32_t)hg_min_i64(blocks, most);
-        if (slice_elements(p, &one) * (int64_t)element_of(p) * most <= UNIT * units) break;
+    for (; most > units; most /= 2) {
+        c.value[SLICES] = (int32_t)hg_min_i64(blocks, most);
+        if (slice_elements(p, &c) * (int64_t)element_of(p) * most <= UNIT * units) break;
     }
+    c.value[SLICES] = (int32_t)hg_min_i64(blocks, units);
+    if (cut_of(p, &c).images > 1) most = units;
     for (int64_t shares = 1; shares <= hg_min_i64(parts, most); shares *= 2) {
         for (int64_t slices = hg_min_i64(blocks, hg_ceil_div(most, shares)); slices > 0; slices /= weights ? 2 : most) {
             c.value[SLICES] = (int32_t)hg_ceil_div(blocks, hg_ceil_div(blocks, slices));

@@ -58,7 +58,7 @@ struct hg_conv_solver {
 };
 
 extern const hg_conv_solver hg_conv_direct, hg_conv_im2col, hg_conv_implicit_gemm, hg_conv_winograd_f4x4,
-    hg_conv_winograd_f2x2, hg_conv_gemm_1x1, hg_conv_depthwise, hg_conv_fft;
+    hg_conv_winograd_f2x2, hg_conv_gemm_1x1, hg_conv_depthwise, hg_conv_fft, hg_conv_lines;
 
 /* Every solver there is; NULL after the last. */
 const hg_conv_solver *const *hg_conv_solvers(void);

@@ -89,8 +89,9 @@ START_TEST(whatever_solver_takes_a_random_problem_agrees_with_the_definition)
     }
     for (int s = 0; hg_conv_solvers()[s] && info.device_class == HG_CLASS_CPU; s++)
         for (int direction = 0; direction < 3; direction++)
-            ck_assert_msg(done[s][direction] > 0 || is_slow_to_plan(hg_conv_solvers()[s]), "%s took no random problem in direction %d",
-                          hg_conv_solvers()[s]->name, direction);
+            ck_assert_msg(done[s][direction] > 0 || is_slow_to_plan(hg_conv_solvers()[s]) ||
+                              (hg_conv_solvers()[s] == &hg_conv_lines && direction == HG_CONV_BACKWARD_WEIGHTS),
+                          "%s took no random problem in direction %d", hg_conv_solvers()[s]->name, direction);
 }
 END_TEST
 

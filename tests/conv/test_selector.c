@@ -109,7 +109,7 @@ START_TEST(an_unknown_solver_is_named_with_those_there_are)
 {
     refused("fwd 1x1x8x8 1x3x3", "magic", HG_E_ARG,
             "no solver is called \"magic\"; there are winograd-f4x4, winograd-f2x2, gemm-1x1, depthwise, implicit-gemm, "
-            "im2col-gemm, fft, direct");
+            "lines, im2col-gemm, fft, direct");
     refused("fwd 1x1x8x8 1x3x3", "magic,direct", HG_E_ARG, "\"magic\"");
 }
 END_TEST

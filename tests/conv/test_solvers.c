@@ -101,6 +101,26 @@ START_TEST(blocks_of_implicit_gemm_cover_images_of_any_size)
 }
 END_TEST
 
+/* What lines cuts: panels of four and of six outputs in part, blocks of rows, lines of pixels in whole tiles, half ones
+ * and single vectors, remainders by the stride, in every rank. */
+static const char *const lined[] = {
+    "fwd 3x6x14x14 16x5x5 bias",
+    "fwd 2x3x30x33 7x7x7 s2x2 p3x3 bias residual relu",
+    "fwd 3x5x9x8 6x3x3 p1x1 g1 relu",
+    "fwd 2x4x7x300 11x3x5 s1x4 p1x2 d1x3 residual",
+    "fwd 2x7x40x9 3x1x1 s5x4 bias",
+    "fwd 2x34x13x6 12x3x2 s2x3 p2x0 g2 bias residual relu",
+    "fwd 1x2x5000 3x9 p4",
+    "fwd 2x6x9x9x9 18x3x3x3 s2x1x3 p1x1x1",
+    "fwd 33x4x1x1 5x3x3 p1x1",
+};
+
+START_TEST(lines_cover_images_of_any_size)
+{
+    for (size_t i = 0; i < sizeof lined / sizeof *lined; i++) check_key(lined[i], true);
+}
+END_TEST
+
 /* Smaller blocks, fewer slices, and refusal below that. */
 START_TEST(implicit_gemm_keeps_to_the_workspace)
 {
@@ -236,7 +256,8 @@ END_TEST
 
 Suite *solvers_suite(void)
 {
-    return TEST_SUITE("solvers", small_integers_are_exact_by_every_solver, blocks_of_implicit_gemm_cover_images_of_any_size,
+    return TEST_SUITE("solvers", small_integers_are_exact_by_every_solver,
+                      blocks_of_implicit_gemm_cover_images_of_any_size, lines_cover_images_of_any_size,
                       implicit_gemm_keeps_to_the_workspace, random_problems_are_exact_on_integers,
                       random_data_stays_within_the_error_of_a_sum,
                       indices_of_64_bits_are_computed_where_they_are_needed, doubles_are_computed_as_doubles,

@@ -24,6 +24,12 @@ START_TEST(implicit_gemm_convolution)
 }
 END_TEST
 
+START_TEST(convolution_in_lines)
+{
+    SMOKE_CONVOLUTIONS(hg_conv_lines, problems, 0);
+}
+END_TEST
+
 START_TEST(depthwise_convolution)
 {
     static const char *const depthwise[] = {"fwd 2x3x8x8 6x3x3 p1x1 g3 bias relu", "fwd 1x4x9x8 4x3x3 s2x2 p1x1 g4",
@@ -238,6 +244,7 @@ END_TEST
 
 Suite *layers_suite(void)
 {
-    return TEST_SUITE("layers", direct_convolution, implicit_gemm_convolution, depthwise_convolution, pooling, max_pooling_of_any_window,
+    return TEST_SUITE("layers", direct_convolution, implicit_gemm_convolution, convolution_in_lines,
+                      depthwise_convolution, pooling, max_pooling_of_any_window,
                       batch_normalisation, batch_norm_relu_pool, rows_normalised, dropping_out);
 }
