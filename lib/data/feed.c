@@ -15,9 +15,12 @@ typedef struct slot {
     char *inputs;
     int64_t *targets;
     int64_t size;           /* items that were not left out */
+    int64_t *part_sizes;    /* the same of each part */
+    int parts_left;         /* not yet filled */
     bool ready;
     hg_status status;
-    char error[1024];       /* of the worker, where status is one */
+    int failed_part;        /* the first one that failed, where status is an error, */
+    char error[1024];       /* and why it did */
 } slot;
 
 struct hg_feed {
@@ -26,6 +29,7 @@ struct hg_feed {
     int64_t batch_size, batches;
     size_t item_bytes;
     int workers, started, slot_count;
+    int parts;              /* of a batch: one for each worker */
     slot *slots;
     pthread_t *threads;
     double waited;          /* seconds in hg_feed_next, so far */
@@ -41,8 +45,9 @@ struct hg_feed {
     pthread_cond_t work, done;
     int64_t next;           /* batch that the consumer gets next */
     int64_t held;           /* first batch whose slot is not free: next, or next - 1 while the consumer looks at it */
-    int64_t taken;          /* batches below were taken by workers */
-    int busy;               /* workers that fill a slot */
+    int64_t taken;          /* batches below were taken by workers, and of this one */
+    int taken_parts;        /* as many parts */
+    int busy;               /* workers that fill a part */
     bool running, stop;
 };
 
@@ -60,20 +65,44 @@ static uint64_t sample_seed(uint64_t seed, int64_t position)
     return z ^ (z >> 31);
 }
 
-static hg_status fill_slot(const hg_feed *f, slot *s, int64_t batch)
+/* Where a part of `n` items begins. */
+static int64_t part_begin(const hg_feed *f, int64_t n, int part)
 {
-    int64_t n = batch_items(f, batch);
-    s->size = 0;
-    for (int64_t i = 0; i < n; i++) {
-        int64_t position = batch * f->batch_size + i;
-        hg_sample sample = {.data = s->inputs + (size_t)s->size * f->item_bytes,
-                            .seed = sample_seed(f->seed, position)};
+    return n / f->parts * part + hg_min_i64(part, n % f->parts);
+}
+
+static hg_status fill_part(const hg_feed *f, slot *s, int64_t batch, int part)
+{
+    int64_t n = batch_items(f, batch), begin = part_begin(f, n, part), end = part_begin(f, n, part + 1);
+    int64_t *size = &s->part_sizes[part];
+    *size = 0;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t position = batch * f->batch_size + i, row = begin + *size;
+        hg_sample sample = {.data = s->inputs + (size_t)row * f->item_bytes, .seed = sample_seed(f->seed, position)};
         hg_status status = hg_dataset_fetch(f->dataset, f->order ? f->order[position] : position, &sample,
                                             f->transform, f->stream);
         HG_TRY(status);
-        if (status == HG_OK) s->targets[s->size++] = sample.label;
+        if (status != HG_OK) continue;
+        s->targets[row] = sample.label;
+        ++*size;
     }
     return HG_OK;
+}
+
+/* Moves the parts together. */
+static void join_parts(const hg_feed *f, slot *s, int64_t batch)
+{
+    int64_t n = batch_items(f, batch);
+    s->size = 0;
+    for (int part = 0; part < f->parts; part++) {
+        int64_t from = part_begin(f, n, part), size = s->part_sizes[part];
+        if (from != s->size && size) {
+            memmove(s->inputs + (size_t)s->size * f->item_bytes, s->inputs + (size_t)from * f->item_bytes,
+                    (size_t)size * f->item_bytes);
+            memmove(s->targets + s->size, s->targets + from, (size_t)size * sizeof *s->targets);
+        }
+        s->size += size;
+    }
 }
 
 /* ---- Workers -------------------------------------------------------------------------------------------------- */
@@ -83,6 +112,40 @@ static bool work_waits(const hg_feed *f)
     return f->running && f->taken < f->batches && f->taken < f->held + f->slot_count;
 }
 
+/* Fills the next part. The lock is held at the call and at the return, not between. */
+static void take_part(hg_feed *f)
+{
+    int64_t batch = f->taken;
+    int part = f->taken_parts++;
+    slot *s = &f->slots[batch % f->slot_count];
+    if (part == 0) {
+        s->status = HG_OK;
+        s->parts_left = f->parts;
+    }
+    if (f->taken_parts == f->parts) {
+        f->taken++;
+        f->taken_parts = 0;
+    }
+    f->busy++;
+    pthread_mutex_unlock(&f->lock);
+    hg_clear_error();
+    hg_status status = fill_part(f, s, batch, part);
+    pthread_mutex_lock(&f->lock);
+    if (status != HG_OK && (s->status == HG_OK || part < s->failed_part)) {
+        s->status = status;
+        s->failed_part = part;
+        snprintf(s->error, sizeof s->error, "%s", hg_last_error());
+    }
+    if (--s->parts_left == 0) {
+        pthread_mutex_unlock(&f->lock);
+        if (s->status == HG_OK) join_parts(f, s, batch);
+        pthread_mutex_lock(&f->lock);
+        s->ready = true;
+    }
+    f->busy--;
+    pthread_cond_broadcast(&f->done);
+}
+
 static void *worker(void *argument)
 {
     hg_feed *f = argument;
@@ -90,17 +153,7 @@ static void *worker(void *argument)
     for (;;) {
         while (!f->stop && !work_waits(f)) pthread_cond_wait(&f->work, &f->lock);
         if (f->stop) break;
-        int64_t batch = f->taken++;
-        slot *s = &f->slots[batch % f->slot_count];
-        f->busy++;
-        pthread_mutex_unlock(&f->lock);
-        hg_clear_error();
-        s->status = fill_slot(f, s, batch);
-        if (s->status != HG_OK) snprintf(s->error, sizeof s->error, "%s", hg_last_error());
-        pthread_mutex_lock(&f->lock);
-        f->busy--;
-        s->ready = true;
-        pthread_cond_broadcast(&f->done);
+        take_part(f);
     }
     pthread_mutex_unlock(&f->lock);
     return NULL;
@@ -137,6 +190,7 @@ hg_status hg_feed_begin(hg_feed *f, const int64_t *order, uint64_t seed, int64_t
     f->seed = seed;
     f->stream = stream;
     f->next = f->held = f->taken = first;
+    f->taken_parts = 0;
     for (int i = 0; i < f->slot_count; i++) f->slots[i].ready = false;
     f->running = true;
     pthread_cond_broadcast(&f->work);
@@ -183,7 +237,8 @@ hg_status hg_feed_next(hg_feed *f, hg_host_batch *batch)
         if (s->status != HG_OK) hg_error(s->status, "%s", s->error);
     } else {
         s = &f->slots[0];
-        s->status = fill_slot(f, s, f->next++);
+        s->status = fill_part(f, s, f->next++, 0);
+        s->size = s->part_sizes[0];
     }
     f->waited += now() - began;
     if (s->status != HG_OK) {
@@ -230,7 +285,8 @@ static hg_status make_slots(hg_feed *f, int64_t rows, int prefetch)
     for (int i = 0; i < f->slot_count; i++) {
         f->slots[i].inputs = malloc((size_t)bytes + 1);
         f->slots[i].targets = malloc((size_t)rows * sizeof(int64_t) + 1);
-        if (!f->slots[i].inputs || !f->slots[i].targets)
+        f->slots[i].part_sizes = calloc((size_t)f->parts, sizeof(int64_t));
+        if (!f->slots[i].inputs || !f->slots[i].targets || !f->slots[i].part_sizes)
             return hg_error(HG_E_MEMORY, "loader: out of memory for %lld batches of %lld bytes; use a smaller "
                             "batch_size, fewer workers or a smaller prefetch_factor", (long long)slots,
                             (long long)bytes);
@@ -251,6 +307,7 @@ hg_feed *hg_feed_new(const hg_dataset *dataset, const hg_feed_options *o)
     f->batches = dataset->length / o->batch_size + (!o->drop_last && dataset->length % o->batch_size);
     f->item_bytes = o->item_bytes ? o->item_bytes : hg_item_bytes(&dataset->item);
     f->workers = o->workers;
+    f->parts = o->workers ? o->workers : 1;
     f->pid = getpid();
     pthread_mutex_init(&f->lock, NULL);
     pthread_cond_init(&f->work, NULL);
@@ -276,6 +333,7 @@ void hg_feed_free(hg_feed *f)
     for (int i = 0; i < f->slot_count; i++) {
         free(f->slots[i].inputs);
         free(f->slots[i].targets);
+        free(f->slots[i].part_sizes);
     }
     free(f->slots);
     free(f->threads);

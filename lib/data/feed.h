@@ -1,9 +1,11 @@
 /* Fetches the items of an epoch into host batches, in the caller's thread or ahead of it in worker threads. Knows no
  * device. One thread uses a feed.
  *
- * The batches lie in a ring of slots: batch b in slot b % slots. A worker takes the lowest batch that nobody has taken
- * and whose slot is free, fills it without the lock, and marks it ready; the consumer waits for the one that is next.
- * So the order and the contents do not depend on the number of workers. */
+ * The batches lie in a ring of slots: batch b in slot b % slots. Each batch is the work of all workers, in as many
+ * parts: so the first one of an epoch, for which the consumer waits, is there as soon as it can be. A worker takes the
+ * lowest part that nobody has taken and whose slot is free, and fills it without the lock; who comes to the end of a
+ * batch last closes the gaps of items left out and marks it ready. The consumer waits for the batch that is next. So
+ * the order and the contents do not depend on the number of workers, nor does which error is told of several. */
 #ifndef HG_DATA_FEED_H
 #define HG_DATA_FEED_H
 

@@ -185,6 +185,42 @@ START_TEST(impossible_batches_are_refused)
 }
 END_TEST
 
+/* Even items are left out, those from 40 on are bad. */
+static hg_status sparse_get(void *self, int64_t index, hg_sample *sample)
+{
+    (void)self;
+    *(float *)sample->data = (float)index;
+    sample->label = index;
+    if (index < 40) return index % 2 ? HG_OK : HG_END;
+    snprintf(sample->error, sizeof sample->error, "number %d", (int)index);
+    return HG_E_FORMAT;
+}
+
+START_TEST(gaps_close_and_the_first_error_is_told_for_any_workers)
+{
+    static const hg_dataset_type type = {.name = "sparse", .get = sparse_get};
+    hg_dataset *d = hg_dataset_new(&type, NULL, 64, HG_F32, HG_SHAPE(1), NULL);
+    ck_assert_ptr_nonnull(d);
+    for (int workers = 0; workers <= 24; workers += 3) {
+        hg_feed *f = make(d, 16, false, workers, 2);
+        ck_assert_hg(hg_feed_begin(f, NULL, 0, 0, NULL));
+        hg_host_batch b;
+        for (int64_t batch = 0; batch < 2; batch++) {
+            ck_assert_int_eq(hg_feed_next(f, &b), HG_OK);
+            ck_assert_int_eq(b.size, 8);
+            for (int64_t i = 0; i < 8; i++) {
+                ck_assert_int_eq(b.targets[i], 16 * batch + 2 * i + 1);
+                ck_assert(((const float *)b.inputs)[i] == (float)b.targets[i]);
+            }
+        }
+        ck_assert_int_eq(hg_feed_next(f, &b), HG_E_FORMAT);
+        ck_assert_error(HG_E_FORMAT, "dataset sparse: item 40: number 40");
+        hg_feed_free(f);
+    }
+    hg_dataset_free(d);
+}
+END_TEST
+
 Suite *feed_suite(void)
 {
     Suite *suite = suite_create("feed");
@@ -194,6 +230,7 @@ Suite *feed_suite(void)
     tcase_add_test(tests, lengths_round_up_or_drop);
     tcase_add_test(tests, an_epoch_can_begin_in_its_middle);
     tcase_add_test(tests, an_items_error_keeps_its_text_and_its_place);
+    tcase_add_test(tests, gaps_close_and_the_first_error_is_told_for_any_workers);
     tcase_add_test(tests, leaving_early_is_clean_at_every_point);
     tcase_add_test(tests, a_forked_child_gets_an_error_not_a_hang);
     tcase_add_test(tests, impossible_batches_are_refused);
