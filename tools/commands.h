@@ -6,7 +6,9 @@
 int devices_command(int argc, char **argv);
 int model_command(int argc, char **argv);
 int predict_command(int argc, char **argv);
+int standin_command(int argc, char **argv);
 int train_command(int argc, char **argv);
+int transfer_command(int argc, char **argv);
 int tune_command(int argc, char **argv);
 int weights_command(int argc, char **argv);
 

@@ -17,7 +17,9 @@ static const struct command {
     {"devices", "list the OpenCL devices and what they can do", devices_command},
     {"model", "print a network and what its layers cost", model_command},
     {"predict", "tell which classes a network sees in images", predict_command},
+    {"standin", "transfer learning on data made from Fashion-MNIST, the regimes in a table", standin_command},
     {"train", "train a network on Fashion-MNIST", train_command},
+    {"transfer", "train a pretrained network on a folder of images, and test it", transfer_command},
     {"tune", "measure which convolution solvers are fastest on a device", tune_command},
     {"weights", "list, check, convert and compare files of weights", weights_command},
 };

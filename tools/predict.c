@@ -9,6 +9,7 @@
 #include "commands.h"
 #include "output.h"
 #include "predict.h"
+#include "run.h"
 
 typedef struct guess {
     int64_t index;
@@ -93,19 +94,6 @@ static bool add_json(json_t *images, const predict_network *n, const char *file,
     return output_error("out of memory");
 }
 
-static bool write_json(json_t *images, const char *path)
-{
-    output_file f;
-    json_t *root = json_pack("{s:O}", "images", images);
-    if (!root || !output_open(&f, path)) {
-        json_decref(root);
-        return root ? false : output_error("out of memory");
-    }
-    bool good = !json_dumpf(root, f.stream, JSON_INDENT(2)) && putc('\n', f.stream) != EOF;
-    json_decref(root);
-    return output_commit(&f) && good;
-}
-
 /* ---- the command ---- */
 
 static bool look_at_all(const predict_options *o, const predict_network *n, const char **files, int count,
@@ -146,7 +134,7 @@ static int run(const predict_options *o, const char **files, int count)
         return 1;
     }
     bool good = predict_open(o, &n) && look_at_all(o, &n, files, count, images);
-    if (good && o->json) good = write_json(images, o->json);
+    if (good && o->json) good = run_write_json(o->json, json_pack("{s:O}", "images", images));
     json_decref(images);
     predict_free(&n);
     return good ? 0 : 1;

@@ -7,13 +7,9 @@
 
 #include "output.h"
 #include "predict.h"
+#include "run.h"
 
 #define MOST_CLASSES 1000000
-
-static bool failed(void)
-{
-    return output_error("%s", hg_last_error());
-}
 
 /* ---- names ---- */
 
@@ -83,7 +79,7 @@ static bool open_source(const char *path, source *s)
     hg_weights_options o = {.strip = "module."};
     if (s->about && hg_checkpoint_has(s->about, "model_state_dict")) o.key = "model_state_dict";
     s->weights = hg_weights_open(path, &o);
-    return s->weights || failed();
+    return s->weights || run_failed();
 }
 
 static void close_source(source *s)
@@ -95,16 +91,6 @@ static void close_source(source *s)
 static bool says(const source *s, const char *key)
 {
     return s->about && hg_checkpoint_has(s->about, key);
-}
-
-/* The shape of a tensor in the file; HG_SCALAR if it is not there. */
-static hg_shape shape_in(const source *s, const char *name)
-{
-    for (int64_t i = hg_weights_count(s->weights) - 1; i >= 0; i--) {
-        hg_weights_tensor t = hg_weights_at(s->weights, i);
-        if (!strcmp(t.name, name)) return t.shape;
-    }
-    return HG_SCALAR;
 }
 
 static bool keep_last(const char *name, hg_tensor *t, bool is_buffer, void *user)
@@ -119,27 +105,27 @@ static bool make_network(const hg_model_info *info, const predict_options *o, co
 {
     char last[256] = "";
     hg_model_options m = HG_MODEL_DEFAULTS;
-    m.aux_logits = shape_in(s, "aux1.fc1.weight").ndim > 0;
+    m.aux_logits = run_weights_shape(s->weights, "aux1.fc1.weight").ndim > 0;
     m.transform_input = o->transform_input;
     n->outputs = info->classes;
     n->net = hg_model(n->dev, info->name, &m);
-    if (!n->net) return failed();
+    if (!n->net) return run_failed();
     hg_each_parameter(n->net, keep_last, last);
-    hg_shape shape = shape_in(s, last);
+    hg_shape shape = run_weights_shape(s->weights, last);
     if (!info->any_classes || shape.ndim != 1 || shape.size[0] < 1 || shape.size[0] > MOST_CLASSES) return true;
     n->outputs = m.classes = shape.size[0];
     if (n->outputs == info->classes) return true;
     hg_module_free(n->net);
     n->net = hg_model(n->dev, info->name, &m);
-    return n->net || failed();
+    return n->net || run_failed();
 }
 
 static bool load_weights(const source *s, predict_network *n)
 {
-    if (hg_weights_load(s->weights, n->net, true) != HG_OK) return failed();
+    if (hg_weights_load(s->weights, n->net, true) != HG_OK) return run_failed();
     hg_eval(n->net);
     n->compiled = hg_compile(n->net, NULL);
-    return n->compiled || failed();
+    return n->compiled || run_failed();
 }
 
 static bool names_from_checkpoint(const source *s, predict_network *n)
@@ -150,7 +136,7 @@ static bool names_from_checkpoint(const source *s, predict_network *n)
         char key[40];
         const char *text;
         snprintf(key, sizeof key, "classes/%lld", (long long)i);
-        if (hg_checkpoint_get_text(s->about, key, &text) != HG_OK) return failed();
+        if (hg_checkpoint_get_text(s->about, key, &text) != HG_OK) return run_failed();
         if (!(n->names[i] = strdup(text))) return output_error("out of memory");
     }
     return true;
@@ -162,7 +148,7 @@ static bool names_from_checkpoint(const source *s, predict_network *n)
 static bool integer(const source *s, const char *key, int64_t given, int64_t *value)
 {
     if (given) *value = given;
-    else if (says(s, key) && hg_checkpoint_get_int(s->about, key, value) != HG_OK) return failed();
+    else if (says(s, key) && hg_checkpoint_get_int(s->about, key, value) != HG_OK) return run_failed();
     return true;
 }
 
@@ -182,7 +168,7 @@ static bool make_transform(const hg_model_info *info, const predict_options *o, 
     if (o->norm != PREDICT_NORM_AUTO) norm = o->norm == PREDICT_NORM_IMAGENET;
     else if (says(s, "preprocess/imagenet_norm") &&
              hg_checkpoint_get_bool(s->about, "preprocess/imagenet_norm", &norm) != HG_OK)
-        return failed();
+        return run_failed();
     if (norm && info->channels != 3)
         return output_error("--norm imagenet is for three channels; %s has %lld", info->name,
                             (long long)info->channels);
@@ -190,7 +176,7 @@ static bool make_transform(const hg_model_info *info, const predict_options *o, 
         info->channels == 1 ? hg_grayscale(1) : hg_compose(NULL, 0), hg_resize((int)resize),
         hg_center_crop((int)size, (int)size), hg_to_tensor(),
         norm ? hg_normalize(mean, std, 3) : hg_compose(NULL, 0)}, 5);
-    return n->transform || failed();
+    return n->transform || run_failed();
 }
 
 /* ---- all of it ---- */
@@ -200,7 +186,7 @@ static const hg_model_info *find_network(const predict_options *o, const source 
 {
     const char *arch = o->arch, *inside = NULL;
     if (says(s, "arch") && hg_checkpoint_get_text(s->about, "arch", &inside) != HG_OK) {
-        failed();
+        run_failed();
         return NULL;
     }
     if (!arch && !inside) {
@@ -212,7 +198,7 @@ static const hg_model_info *find_network(const predict_options *o, const source 
         return NULL;
     }
     const hg_model_info *info = hg_model_find(arch ? arch : inside);
-    if (!info) failed();
+    if (!info) run_failed();
     return info;
 }
 
@@ -222,7 +208,7 @@ bool predict_open(const predict_options *o, predict_network *n)
     source s = {0};
     const hg_model_info *info = open_source(o->weights, &s) ? find_network(o, &s) : NULL;
     if (info) n->dev = hg_device_open(o->device);
-    bool good = info && (n->dev || failed()) && make_network(info, o, &s, n) && load_weights(&s, n) &&
+    bool good = info && (n->dev || run_failed()) && make_network(info, o, &s, n) && load_weights(&s, n) &&
                 make_transform(info, o, &s, n) &&
                 (o->classes ? names_from_file(o->classes, n) : names_from_checkpoint(&s, n));
     close_source(&s);

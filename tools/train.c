@@ -1,5 +1,4 @@
 /* `hapgop train`: from the command line to the files. */
-#define _GNU_SOURCE
 #include "train.h"
 
 #include <math.h>
@@ -8,30 +7,7 @@
 #include <string.h>
 
 #include "commands.h"
-#include "output.h"
-
-volatile sig_atomic_t train_signal;
-
-static void stop_soon(int number)
-{
-    train_signal = number;
-}
-
-/* The first signal is remembered, a second one ends the program at once. */
-static void catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = stop_soon, .sa_flags = (int)(SA_RESETHAND | SA_RESTART)};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
-
-static void show_warning(const char *topic, const char *message, void *user)
-{
-    (void)user;
-    const char *asked = getenv("HAPGOP_LOG");
-    if (!strcmp(topic, "warn") && !(asked && *asked)) fprintf(stderr, "hapgop: warning: %s\n", message);
-}
+#include "run.h"
 
 /* ---- The run ---------------------------------------------------------------------------------------------------- */
 
@@ -39,13 +15,13 @@ static int train(train_run *run)
 {
     if (!train_prepare(run)) return 1;
     train_print_model(run);
-    catch_signals();
+    run_catch_signals();
     if (!train_loop(run)) return 1;
     bool interrupted = !strcmp(run->end, "interrupted");
     if (!train_count_batches(run) || (!interrupted && !train_final_accuracy(run))) return 1;
     if (!train_write_json(run)) return 1;
     train_print_end(run);
-    return train_signal ? 130 : 0;
+    return run_signal ? 130 : 0;
 }
 
 static void clean_up(train_run *run)
@@ -73,7 +49,7 @@ int train_command(int argc, char **argv)
     train_run run = {.o = &options, .command = &command, .train_accuracy = NAN, .eval_accuracy = NAN};
     run.times = (train_times){.wanted = options.json != NULL, .first_step = NAN,
                               .process_start = train_process_start()};
-    if (!options.quiet) hg_set_log(show_warning, NULL);
+    if (!options.quiet) run_show_warnings();
     int code = train(&run);
     clean_up(&run);
     return code;

@@ -4,8 +4,6 @@
 #ifndef TOOLS_TRAIN_H
 #define TOOLS_TRAIN_H
 
-#include <signal.h>
-
 #include <hapgop/hapgop.h>
 
 #include "args.h"
@@ -86,8 +84,6 @@ typedef struct train_run {
     char last_checkpoint[4200];             /* path; "" if none yet */
 } train_run;
 
-extern volatile sig_atomic_t train_signal;  /* that asked to stop; 0 if none did */
-
 /* train_options.c: ARGS_OK, or what main has to return is known (help was printed, or an error). */
 arg_result train_options_read(train_options *o, arg_command *c, int argc, char **argv);
 /* Writes the options that a checkpoint keeps, or takes those that were not given; false if there is a contradiction,
@@ -109,7 +105,6 @@ bool train_load(train_run *run, const hg_checkpoint *c);
 bool train_loop(train_run *run);
 /* Reads the losses that are still on the device. */
 bool train_flush(train_run *run);
-double train_now(void);                                 /* seconds of CLOCK_BOOTTIME */
 double train_process_start(void);
 
 /* train_evaluate.c: counts what the model gets right in the whole test set. `*done` is false if a signal cut it
@@ -133,8 +128,5 @@ bool train_write_history(const train_run *run);         /* history.csv and curve
 /* train_json.c: what has to be taken down before the last tests, and the file. */
 bool train_count_batches(train_run *run);
 bool train_write_json(const train_run *run);
-
-/* Tells the library's error; false. */
-bool train_failed(void);
 
 #endif

@@ -15,12 +15,8 @@
 #include <string.h>
 
 #include "output.h"
+#include "run.h"
 #include "train.h"
-
-bool train_failed(void)
-{
-    return output_error("%s", hg_last_error());
-}
 
 /* ---- Saving ----------------------------------------------------------------------------------------------------- */
 
@@ -100,7 +96,7 @@ hg_checkpoint *train_open_checkpoint(train_run *run)
     const char *path = run->o->resume, *model;
     hg_checkpoint *c = hg_checkpoint_read(path);
     if (!c) {
-        train_failed();
+        run_failed();
         return NULL;
     }
     bool good = false;
@@ -159,8 +155,8 @@ static bool get_history(const hg_checkpoint *c, train_run *run)
 {
     hg_shape losses, rows;
     const void *loss, *evaluations;
-    if (hg_checkpoint_get_array(c, "history/loss", HG_F32, &losses, &loss) != HG_OK) return train_failed();
-    if (hg_checkpoint_get_array(c, "history/evaluations", HG_I64, &rows, &evaluations) != HG_OK) return train_failed();
+    if (hg_checkpoint_get_array(c, "history/loss", HG_F32, &losses, &loss) != HG_OK) return run_failed();
+    if (hg_checkpoint_get_array(c, "history/evaluations", HG_I64, &rows, &evaluations) != HG_OK) return run_failed();
     if (losses.ndim != 1 || losses.size[0] != run->iteration || rows.ndim != 2 || rows.size[1] != 3)
         return output_error("%s: the history does not fit %" PRId64 " iterations", run->o->resume, run->iteration);
     return copy_history(&run->history, losses, loss, rows, evaluations);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "output.h"
+#include "run.h"
 #include "train.h"
 
 /* Adds the batch's count of right answers to `correct`, which it takes over; all of it stays on the device. */
@@ -21,7 +22,7 @@ static bool run_batches(train_run *run, bool may_stop, train_evaluation *result,
     hg_tensor *correct = hg_zeros(run->dev, HG_I64, HG_SCALAR);
     hg_status status = hg_ok(correct) ? HG_OK : hg_last_status();
     hg_batch batch;
-    while (status == HG_OK && !(may_stop && train_signal)) {
+    while (status == HG_OK && !(may_stop && run_signal)) {
         status = hg_loader_next(run->test_loader, &batch);
         if (status != HG_OK) break;
         correct = count_correct(run, &batch, correct);
@@ -32,7 +33,7 @@ static bool run_batches(train_run *run, bool may_stop, train_evaluation *result,
     if (status == HG_OK) hg_loader_reset(run->test_loader);
     if (*done && hg_read(correct, &result->correct) != HG_OK) status = hg_last_status();
     hg_release(correct);
-    return status >= 0 || train_failed();
+    return status >= 0 || run_failed();
 }
 
 static bool note_time(train_times *t, double seconds)
@@ -51,14 +52,14 @@ static bool note_time(train_times *t, double seconds)
 bool train_evaluate(train_run *run, int mode, bool may_stop, train_evaluation *result, bool *done)
 {
     *result = (train_evaluation){.iteration = run->iteration};
-    if (run->times.wanted && hg_sync(run->dev) != HG_OK) return train_failed();
-    double start = train_now();
+    if (run->times.wanted && hg_sync(run->dev) != HG_OK) return run_failed();
+    double start = run_now();
     if (mode == EVAL_MODE) hg_eval(run->model);
     hg_no_grad_begin();
     bool good = run_batches(run, may_stop, result, done);
     hg_no_grad_end();
     hg_train(run->model, true);
-    double seconds = train_now() - start;
+    double seconds = run_now() - start;
     run->evaluating += seconds;
     return good && (!run->times.wanted || !*done || note_time(&run->times, seconds));
 }

@@ -4,14 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "output.h"
+#include "run.h"
 #include "train.h"
-
-/* JSON has no NaN and no infinity: they are null. */
-static json_t *number(double x)
-{
-    return isfinite(x) ? json_real(x) : json_null();
-}
 
 static int compare(const void *a, const void *b)
 {
@@ -27,16 +21,6 @@ static double median(double *values, int64_t n)
     return n % 2 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
 }
 
-static json_t *device(const train_run *run)
-{
-    hg_device_info d;
-    if (hg_device_get_info(run->dev, &d) != HG_OK) return NULL;
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "platform", d.platform, "name", d.name, "vendor",
-                     d.vendor, "driver", d.driver, "version", d.version, "class",
-                     d.device_class == HG_CLASS_CPU ? "CPU" : "GPU", "units", (json_int_t)d.units, "memory",
-                     (json_int_t)d.memory);
-}
-
 static json_t *history(const train_run *run)
 {
     const train_history *h = &run->history;
@@ -45,8 +29,8 @@ static json_t *history(const train_run *run)
     for (int64_t i = run->o->report_every; i && i <= h->count; i += run->o->report_every) {
         const train_evaluation *e = train_evaluation_at(h, i);
         failed |= json_array_append_new(list, json_pack("{s:I, s:o, s:o}", "iteration", (json_int_t)i, "loss",
-                                                        number(h->loss[i - 1]), "accuracy",
-                                                        e ? number(train_accuracy(e)) : json_null()));
+                                                        run_json_number(h->loss[i - 1]), "accuracy",
+                                                        e ? run_json_number(train_accuracy(e)) : json_null()));
     }
     if (!failed) return list;
     json_decref(list);
@@ -58,12 +42,12 @@ bool train_count_batches(train_run *run)
     run->batches_tracked = -1;
     if (!run->o->model->batch_norm) return true;
     hg_tensor *count = hg_buffer(run->model, "layer1.1.num_batches_tracked");
-    return (count && hg_read(count, &run->batches_tracked) == HG_OK) || train_failed();
+    return (count && hg_read(count, &run->batches_tracked) == HG_OK) || run_failed();
 }
 
 static int set_run(json_t *root, const train_run *run)
 {
-    return json_object_set_new(root, "device", device(run)) |
+    return json_object_set_new(root, "device", run_json_device(run->dev)) |
            json_object_set_new(root, "version", json_string(hg_version())) |
            json_object_set_new(root, "model", json_string(run->o->model->name)) |
            json_object_set_new(root, "end", json_string(run->end)) |
@@ -73,18 +57,18 @@ static int set_run(json_t *root, const train_run *run)
            json_object_set_new(root, "history", history(run)) |
            json_object_set_new(root, "num_batches_tracked",
                                run->batches_tracked < 0 ? json_null() : json_integer(run->batches_tracked)) |
-           json_object_set_new(root, "train_mode_accuracy", number(run->train_accuracy)) |
-           json_object_set_new(root, "eval_mode_accuracy", number(run->eval_accuracy));
+           json_object_set_new(root, "train_mode_accuracy", run_json_number(run->train_accuracy)) |
+           json_object_set_new(root, "eval_mode_accuracy", run_json_number(run->eval_accuracy));
 }
 
 static int set_measured(json_t *root, const train_run *run, uint64_t peak)
 {
     train_times t = run->times;
     double middle = median(t.steps, t.step_count);      /* sorts: the least is the first */
-    return json_object_set_new(root, "first_step_ms", number(1e3 * t.first_step)) |
-           json_object_set_new(root, "step_ms_median", number(1e3 * middle)) |
-           json_object_set_new(root, "step_ms_min", number(t.step_count ? 1e3 * t.steps[0] : NAN)) |
-           json_object_set_new(root, "eval_ms", number(1e3 * median(t.evaluations, t.evaluation_count))) |
+    return json_object_set_new(root, "first_step_ms", run_json_number(1e3 * t.first_step)) |
+           json_object_set_new(root, "step_ms_median", run_json_number(1e3 * middle)) |
+           json_object_set_new(root, "step_ms_min", run_json_number(t.step_count ? 1e3 * t.steps[0] : NAN)) |
+           json_object_set_new(root, "eval_ms", run_json_number(1e3 * median(t.evaluations, t.evaluation_count))) |
            json_object_set_new(root, "peak_device_bytes", json_integer((json_int_t)peak)) |
            json_object_set_new(root, "memory_bytes_step10", json_integer((json_int_t)t.memory_step10)) |
            json_object_set_new(root, "memory_bytes_end", json_integer((json_int_t)t.memory_end));
@@ -95,18 +79,11 @@ bool train_write_json(const train_run *run)
     if (!run->o->json) return true;
     hg_clear_error();
     hg_memory_info memory;
-    if (hg_memory_get_info(run->dev, &memory) != HG_OK) return train_failed();
+    if (hg_memory_get_info(run->dev, &memory) != HG_OK) return run_failed();
     json_t *root = json_object();
-    int failed = !root || set_run(root, run) || set_measured(root, run, memory.peak);
-    output_file f;
-    bool good = !failed ? output_open(&f, run->o->json) : output_error("cannot write %s: out of memory", run->o->json);
-    if (good && json_dumpf(root, f.stream, JSON_INDENT(2)) == 0) {
-        fputc('\n', f.stream);
-        good = output_commit(&f);
-    } else if (good) {
-        good = output_error("cannot write %s", run->o->json);
-        output_abandon(&f);
+    if (root && (set_run(root, run) || set_measured(root, run, memory.peak))) {
+        json_decref(root);
+        root = NULL;
     }
-    json_decref(root);
-    return good;
+    return run_write_json(run->o->json, root);
 }

@@ -8,18 +8,12 @@
 #include <unistd.h>
 
 #include "output.h"
+#include "run.h"
 #include "train.h"
-
-double train_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_BOOTTIME, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 double train_process_start(void)
 {
-    double now = train_now();
+    double now = run_now();
     FILE *f = fopen("/proc/self/stat", "r");
     if (!f) return now;
     char text[2048];
@@ -67,7 +61,7 @@ bool train_flush(train_run *run)
     bool good = true;
     for (int i = 0; i < run->pending_count; i++) {
         float loss = 0;
-        if (good && hg_read(run->pending[i], &loss) != HG_OK) good = train_failed();
+        if (good && hg_read(run->pending[i], &loss) != HG_OK) good = run_failed();
         good = good && add_loss(&run->history, loss);
         hg_release(run->pending[i]);
     }
@@ -98,15 +92,15 @@ static bool measure(train_run *run)
 {
     train_times *t = &run->times;
     if (!t->wanted || t->count >= TRAIN_WARM_UP + TRAIN_TIMED) return true;
-    if (hg_sync(run->dev) != HG_OK) return train_failed();
-    double now = train_now();
+    if (hg_sync(run->dev) != HG_OK) return run_failed();
+    double now = run_now();
     t->count++;
     if (t->count == 1) t->first_step = now - t->process_start;
     else if (t->count > TRAIN_WARM_UP) t->steps[t->step_count++] = now - t->last;
     if (!train_flush(run)) return false;
     if (t->count <= TRAIN_WARM_UP) {
         hg_memory_info memory;
-        if (hg_memory_get_info(run->dev, &memory) != HG_OK) return train_failed();
+        if (hg_memory_get_info(run->dev, &memory) != HG_OK) return run_failed();
         t->memory_step10 = memory.in_use;
     }
     return true;
@@ -151,8 +145,8 @@ static bool end_epoch(train_run *run)
 static bool iterate(train_run *run)
 {
     hg_batch batch;
-    if (hg_loader_next(run->train_loader, &batch) != HG_OK) return train_failed();
-    if (step(run, &batch) != HG_OK) return train_failed();
+    if (hg_loader_next(run->train_loader, &batch) != HG_OK) return run_failed();
+    if (step(run, &batch) != HG_OK) return run_failed();
     run->iteration++;
     return measure(run) && evaluate_and_report(run) && end_epoch(run);
 }
@@ -161,7 +155,7 @@ static bool iterate(train_run *run)
 static const char *reason_to_end(const train_run *run)
 {
     if (run->epoch >= run->o->epochs) return "finished";
-    if (train_signal) return "interrupted";
+    if (run_signal) return "interrupted";
     if (run->o->iterations && run->iteration >= run->o->iterations) return "stopped";
     return NULL;
 }
@@ -169,13 +163,13 @@ static const char *reason_to_end(const train_run *run)
 bool train_loop(train_run *run)
 {
     while (!(run->end = reason_to_end(run))) {
-        run->times.last = train_now();
+        run->times.last = run_now();
         if (!iterate(run)) {
             train_progress_clear(run);
             return false;
         }
         if (run->iteration == run->start + 1) {     /* the first step builds kernels: it says nothing of the rate */
-            run->began = train_now();
+            run->began = run_now();
             run->evaluating = 0;
         } else {
             train_progress(run);
@@ -184,7 +178,7 @@ bool train_loop(train_run *run)
     train_progress_clear(run);
     if (!train_flush(run)) return false;
     hg_memory_info memory;
-    if (hg_memory_get_info(run->dev, &memory) != HG_OK) return train_failed();
+    if (hg_memory_get_info(run->dev, &memory) != HG_OK) return run_failed();
     run->times.memory_end = memory.in_use;
     hg_loader_state state;
     hg_loader_get_state(run->train_loader, &state);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "run.h"
 #include "train.h"
 
 static hg_module *make_dnn(hg_device *dev, bool fc_relu)
@@ -132,7 +133,7 @@ bool train_options_save(const arg_command *c, hg_checkpoint *checkpoint)
         if (o->kind == ARG_REAL) status = hg_checkpoint_put_double(checkpoint, path, *(double *)o->value);
         if (o->kind == ARG_CHOICE) status = hg_checkpoint_put_text(checkpoint, path, o->choices[*(int *)o->value]);
     }
-    return status == HG_OK || train_failed();
+    return status == HG_OK || run_failed();
 }
 
 /* The option's value as text, as the command line has it; "yes" or "no" for a flag. */
@@ -186,7 +187,7 @@ bool train_options_load(arg_command *c, const hg_checkpoint *checkpoint)
         arg_option *o = &c->options[i];
         char saved[64];
         if (o->group == OPTION_LOCAL) continue;
-        if (saved_text(o, checkpoint, saved) != HG_OK) return train_failed();
+        if (saved_text(o, checkpoint, saved) != HG_OK) return run_failed();
         if (!take_saved(c, o, saved)) return false;
     }
     return true;

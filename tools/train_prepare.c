@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "output.h"
+#include "run.h"
 #include "train.h"
 
 static bool exists(const char *folder, const char *between, const char *name)
@@ -38,7 +39,7 @@ static bool open_data(train_run *run)
     run->transform = hg_to_tensor();
     run->train_set = run->transform ? hg_fashion_mnist(o->data, true, run->transform) : NULL;
     run->test_set = run->train_set ? hg_fashion_mnist(o->data, false, run->transform) : NULL;
-    if (!run->test_set) return train_failed();
+    if (!run->test_set) return run_failed();
     hg_shape shape = hg_dataset_shape(run->train_set), test = hg_dataset_shape(run->test_set);
     if (!hg_dataset_length(run->train_set) || !hg_dataset_length(run->test_set))
         return output_error("the data holds no images to %s", hg_dataset_length(run->train_set) ? "test" : "train");
@@ -101,7 +102,7 @@ static bool open_loaders(train_run *run)
     run->test_loader = hg_loader_new(run->dev, run->test_set, &loader);
     loader.shuffle = run->o->shuffle;
     run->train_loader = run->test_loader ? hg_loader_new(run->dev, run->train_set, &loader) : NULL;
-    return run->train_loader || train_failed();
+    return run->train_loader || run_failed();
 }
 
 static bool open_everything(train_run *run)
@@ -110,12 +111,12 @@ static bool open_everything(train_run *run)
     void *data;
     if (!check_data(run->o->data)) return false;
     run->dev = hg_device_open(run->o->device);
-    if (!run->dev) return train_failed();
+    if (!run->dev) return run_failed();
     if (pthread_create(&thread, NULL, data_thread, run)) return output_error("cannot start a thread");
     hg_status status = build(run);
     pthread_join(thread, &data);
     if (!data) return false;    /* it has told why */
-    return status == HG_OK ? open_loaders(run) : train_failed();
+    return status == HG_OK ? open_loaders(run) : run_failed();
 }
 
 bool train_prepare(train_run *run)

@@ -8,6 +8,7 @@
 
 #include "base/repr.h"
 #include "output.h"
+#include "run.h"
 #include "train.h"
 
 const train_evaluation *train_evaluation_at(const train_history *h, int64_t iteration)
@@ -49,7 +50,7 @@ static int64_t last_iteration(const train_run *run)
 
 void train_progress(train_run *run)
 {
-    double now = train_now();
+    double now = run_now();
     if (run->o->quiet || now - run->shown < 0.25 || !isatty(STDERR_FILENO)) return;
     run->shown = now;
     int64_t done = run->iteration - run->start - 1, last = last_iteration(run);
@@ -172,7 +173,7 @@ static bool write_curves(const train_run *run)
     hg_status status = hg_chart_smooth(c.loss, h->count, h->count < 200 ? 0.8 : 0.95, c.smooth);
     if (status == HG_OK) status = draw_curves(run, &c);
     free(room);
-    return status == HG_OK || train_failed();
+    return status == HG_OK || run_failed();
 }
 
 bool train_write_history(const train_run *run)

@@ -1,10 +1,10 @@
 /* Line charts with cairo: panels side by side, each with title, legend, grid, axes and lines. */
-#include <cairo.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "image/axis.h"
+#include "image/canvas.h"
 #include "image/image.h"
 
 #define TITLE_SIZE 18.0
@@ -32,57 +32,6 @@ typedef struct plot {
     rect area;                  /* inside the axes */
     hg_axis x, y;
 } plot;
-
-/* ---- Text ------------------------------------------------------------------------------------------------------- */
-
-static void set_color(cairo_t *cr, uint32_t rgb, double alpha)
-{
-    cairo_set_source_rgba(cr, (rgb >> 16 & 255) / 255.0, (rgb >> 8 & 255) / 255.0, (rgb & 255) / 255.0, alpha);
-}
-
-static void set_font(cairo_t *cr, double size, bool bold)
-{
-    cairo_select_font_face(cr, "sans-serif", CAIRO_FONT_SLANT_NORMAL,
-                           bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL);
-    cairo_set_font_size(cr, size);
-}
-
-static double text_width(cairo_t *cr, const char *text)
-{
-    cairo_text_extents_t extents;
-    cairo_text_extents(cr, text, &extents);
-    return extents.x_advance;
-}
-
-/* `text` in `out`, cut with an ellipsis if it is wider than `width` or longer than `out`. Returns its width. */
-static double fit_text(cairo_t *cr, const char *text, double width, char out[256])
-{
-    size_t n = strlen(text);
-    if (n < 252) {
-        memcpy(out, text, n + 1);
-        double whole = text_width(cr, out);
-        if (whole <= width) return whole;
-    } else {
-        n = 252;
-    }
-    for (;;) {
-        while (n && ((unsigned char)text[n] & 0xc0) == 0x80) n--;    /* back to the start of a character */
-        memcpy(out, text, n);
-        memcpy(out + n, "\u2026", sizeof "\u2026");
-        double cut = text_width(cr, out);
-        if (!n || cut <= width) return cut;
-        n--;
-    }
-}
-
-/* Draws in the current font with the baseline at y; `anchor` 0 starts, 0.5 centres, 1 ends the text at x. */
-static void draw_text(cairo_t *cr, const char *text, double x, double y, double anchor, double width)
-{
-    char line[256];
-    double taken = fit_text(cr, text, width, line);
-    cairo_move_to(cr, round(x - anchor * taken), round(y));
-    cairo_show_text(cr, line);
-}
 
 /* ---- Lines ------------------------------------------------------------------------------------------------------ */
 
@@ -192,7 +141,7 @@ static void draw_series(const plot *g)
         for (int i = 0; i < g->panel->series_count; i++) {
             const hg_chart_series *s = &g->panel->series[i];
             if (s->faint != (pass == 0)) continue;
-            set_color(g->cr, series_color(g->panel, i), s->faint ? 0.35 : 1);
+            hg_set_color(g->cr, series_color(g->panel, i), s->faint ? 0.35 : 1);
             cairo_set_line_width(g->cr, s->faint ? 1 : 2);
             draw_lines(g, s);
             draw_dots(g, s, s->faint ? 2 : 3);
@@ -233,7 +182,7 @@ static double widest_label(cairo_t *cr, const hg_axis *axis)
     char label[32];
     for (int i = 0; i < axis->ticks; i++) {
         hg_axis_label(axis, i, label);
-        widest = fmax(widest, text_width(cr, label));
+        widest = fmax(widest, hg_text_width(cr, label));
     }
     return widest;
 }
@@ -254,23 +203,23 @@ static double legend(const plot *g, double left, double top, double right, bool 
     double x = left, y = top;
     bool any = false;
     char label[256];
-    set_font(g->cr, TICK_SIZE, false);
+    hg_set_font(g->cr, TICK_SIZE, false);
     for (int i = 0; i < g->panel->series_count; i++) {
         const hg_chart_series *s = &g->panel->series[i];
         if (!s->label) continue;
-        double width = SWATCH + 6 + fit_text(g->cr, s->label, right - left - SWATCH - 6, label);
+        double width = SWATCH + 6 + hg_fit_text(g->cr, s->label, right - left - SWATCH - 6, label);
         if (x > left && x + width > right) {
             x = left;
             y += LEGEND_ROW;
         }
         any = true;
         if (draw) {
-            set_color(g->cr, series_color(g->panel, i), s->faint ? 0.45 : 1);
+            hg_set_color(g->cr, series_color(g->panel, i), s->faint ? 0.45 : 1);
             cairo_set_line_width(g->cr, s->faint ? 2 : 3);
             cairo_move_to(g->cr, x, y + 9.5);
             cairo_line_to(g->cr, x + SWATCH, y + 9.5);
             cairo_stroke(g->cr);
-            set_color(g->cr, 0x333333, 1);
+            hg_set_color(g->cr, 0x333333, 1);
             cairo_move_to(g->cr, round(x + SWATCH + 6), round(y + 14));
             cairo_show_text(g->cr, label);
         }
@@ -282,7 +231,7 @@ static double legend(const plot *g, double left, double top, double right, bool 
 static void draw_axis_lines(const plot *g)
 {
     cairo_set_line_width(g->cr, 1);
-    set_color(g->cr, 0xe4e4e4, 1);
+    hg_set_color(g->cr, 0xe4e4e4, 1);
     for (int i = 0; i < g->x.ticks; i++) {
         double x = round(place(&g->x, (g->x.first + i) * g->x.step, g->area.left, g->area.right)) + 0.5;
         cairo_move_to(g->cr, x, g->area.top);
@@ -294,7 +243,7 @@ static void draw_axis_lines(const plot *g)
         cairo_line_to(g->cr, g->area.right, y);
     }
     cairo_stroke(g->cr);
-    set_color(g->cr, 0x888888, 1);
+    hg_set_color(g->cr, 0x888888, 1);
     cairo_move_to(g->cr, round(g->area.left) + 0.5, g->area.top);
     cairo_line_to(g->cr, round(g->area.left) + 0.5, round(g->area.bottom) + 0.5);
     cairo_line_to(g->cr, g->area.right, round(g->area.bottom) + 0.5);
@@ -304,28 +253,28 @@ static void draw_axis_lines(const plot *g)
 static void draw_axis_texts(const plot *g, rect box)
 {
     char label[32];
-    set_font(g->cr, TICK_SIZE, false);
-    set_color(g->cr, 0x333333, 1);
+    hg_set_font(g->cr, TICK_SIZE, false);
+    hg_set_color(g->cr, 0x333333, 1);
     for (int i = 0; i < g->x.ticks; i++) {
         hg_axis_label(&g->x, i, label);
-        double half = text_width(g->cr, label) / 2;
+        double half = hg_text_width(g->cr, label) / 2;
         double x = place(&g->x, (g->x.first + i) * g->x.step, g->area.left, g->area.right);
-        draw_text(g->cr, label, fmin(x, box.right + OVERHANG - half), g->area.bottom + 18, 0.5, INFINITY);
+        hg_draw_text(g->cr, label, fmin(x, box.right + OVERHANG - half), g->area.bottom + 18, 0.5, INFINITY);
     }
     for (int i = 0; i < g->y.ticks; i++) {
         hg_axis_label(&g->y, i, label);
         double y = place(&g->y, (g->y.first + i) * g->y.step, g->area.bottom, g->area.top);
-        draw_text(g->cr, label, g->area.left - 8, y + 4.5, 1, INFINITY);
+        hg_draw_text(g->cr, label, g->area.left - 8, y + 4.5, 1, INFINITY);
     }
-    set_font(g->cr, LABEL_SIZE, false);
+    hg_set_font(g->cr, LABEL_SIZE, false);
     if (g->panel->x_label)
-        draw_text(g->cr, g->panel->x_label, (g->area.left + g->area.right) / 2, box.bottom - 4, 0.5,
-                  g->area.right - g->area.left);
+        hg_draw_text(g->cr, g->panel->x_label, (g->area.left + g->area.right) / 2, box.bottom - 4, 0.5,
+                     g->area.right - g->area.left);
     if (g->panel->y_label) {
         cairo_save(g->cr);
         cairo_translate(g->cr, box.left + 13, round((g->area.top + g->area.bottom) / 2));
         cairo_rotate(g->cr, -M_PI / 2);
-        draw_text(g->cr, g->panel->y_label, 0, 0, 0.5, g->area.bottom - g->area.top);
+        hg_draw_text(g->cr, g->panel->y_label, 0, 0, 0.5, g->area.bottom - g->area.top);
         cairo_restore(g->cr);
     }
 }
@@ -349,9 +298,9 @@ static hg_status draw_panel(cairo_t *cr, const hg_chart_panel *panel, rect box)
                         g.area.right - g.area.left < SMALLEST_PLOT ? "width" : "height");
     fit_x_ticks(&g, whole);
     if (panel->title) {
-        set_font(cr, PANEL_TITLE_SIZE, true);
-        set_color(cr, 0x222222, 1);
-        draw_text(cr, panel->title, g.area.left, box.top + PANEL_TITLE_SIZE, 0, box.right - g.area.left);
+        hg_set_font(cr, PANEL_TITLE_SIZE, true);
+        hg_set_color(cr, 0x222222, 1);
+        hg_draw_text(cr, panel->title, g.area.left, box.top + PANEL_TITLE_SIZE, 0, box.right - g.area.left);
     }
     legend(&g, legend_left, top, box.right, true);
     draw_axis_lines(&g);
@@ -391,13 +340,11 @@ static hg_status check_chart(const hg_chart *chart, int width, int height)
 
 static hg_status draw_all(cairo_t *cr, const hg_chart *chart, int width, int height)
 {
-    cairo_set_source_rgb(cr, 1, 1, 1);
-    cairo_paint(cr);
     double top = EDGE;
     if (chart->title) {
-        set_font(cr, TITLE_SIZE, true);
-        set_color(cr, 0x111111, 1);
-        draw_text(cr, chart->title, width / 2.0, top + TITLE_SIZE - 2, 0.5, width - 2 * EDGE);
+        hg_set_font(cr, TITLE_SIZE, true);
+        hg_set_color(cr, 0x111111, 1);
+        hg_draw_text(cr, chart->title, width / 2.0, top + TITLE_SIZE - 2, 0.5, width - 2 * EDGE);
         top += TITLE_SIZE + 14;
     }
     int n = chart->panel_count;
@@ -406,49 +353,26 @@ static hg_status draw_all(cairo_t *cr, const hg_chart *chart, int width, int hei
         double left = EDGE + i * (each + PANEL_GAP);
         HG_TRY(draw_panel(cr, &chart->panels[i], (rect){left, top, left + each, height - EDGE}));
     }
-    cairo_status_t status = cairo_status(cr);
-    if (status == CAIRO_STATUS_SUCCESS) return HG_OK;
-    if (status == CAIRO_STATUS_INVALID_STRING)
-        return hg_error(HG_E_ARG, "chart: a title or label is not UTF-8 text");
-    return hg_error(status == CAIRO_STATUS_NO_MEMORY ? HG_E_MEMORY : HG_E_STATE, "chart: cairo: %s",
-                    cairo_status_to_string(status));
+    return HG_OK;
 }
 
-static hg_status surface_to_image(cairo_surface_t *surface, int width, int height, hg_image *image)
+typedef struct sheet {
+    const hg_chart *chart;
+    int width, height;
+} sheet;
+
+static hg_status draw_sheet(cairo_t *cr, const void *user)
 {
-    HG_TRY(hg_image_new(image, width, height, 3));
-    cairo_surface_flush(surface);
-    const uint8_t *rows = cairo_image_surface_get_data(surface);
-    int stride = cairo_image_surface_get_stride(surface);
-    for (int y = 0; y < height; y++) {
-        for (int x = 0; x < width; x++) {
-            uint32_t rgb;
-            memcpy(&rgb, rows + (size_t)y * (size_t)stride + 4 * (size_t)x, sizeof rgb);
-            uint8_t *out = image->pixels + 3 * ((size_t)y * (size_t)width + (size_t)x);
-            out[0] = (uint8_t)(rgb >> 16);
-            out[1] = (uint8_t)(rgb >> 8);
-            out[2] = (uint8_t)rgb;
-        }
-    }
-    return HG_OK;
+    const sheet *s = user;
+    return draw_all(cr, s->chart, s->width, s->height);
 }
 
 hg_status hg_chart_draw(const hg_chart *chart, hg_image *image)
 {
     *image = (hg_image){0};
-    int width = chart->width ? chart->width : 1200, height = chart->height ? chart->height : 500;
-    HG_TRY(check_chart(chart, width, height));
-    cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, width, height);
-    cairo_t *cr = cairo_create(surface);
-    hg_status status;
-    if (cairo_status(cr) != CAIRO_STATUS_SUCCESS)
-        status = hg_error(HG_E_MEMORY, "chart: out of memory for %d x %d pixels", width, height);
-    else
-        status = draw_all(cr, chart, width, height);
-    if (status == HG_OK) status = surface_to_image(surface, width, height, image);
-    cairo_destroy(cr);
-    cairo_surface_destroy(surface);
-    return status;
+    sheet s = {chart, chart->width ? chart->width : 1200, chart->height ? chart->height : 500};
+    HG_TRY(check_chart(chart, s.width, s.height));
+    return hg_draw_image(s.width, s.height, draw_sheet, &s, image);
 }
 
 hg_status hg_chart_write_png(const char *path, const hg_chart *chart)

@@ -276,6 +276,41 @@ START_TEST(smoothing_has_no_start_bias)
 }
 END_TEST
 
+START_TEST(a_matrix_is_dark_where_counts_are_high)
+{
+    static const char *const names[] = {"cat", "a dog of some length"};
+    char path[] = "/tmp/hapgop-matrix-XXXXXX";
+    int file = mkstemp(path);
+    ck_assert_int_ge(file, 0);
+    close(file);
+    hg_matrix_chart m = {"Title", "true", "answer", names, (int64_t[]){50, 0, 2, 50}, 2};
+    hg_clear_error();
+    ck_assert_msg(hg_matrix_write_png(path, &m) == HG_OK, "%s", hg_last_error());
+    hg_image image;
+    ck_assert_int_eq(hg_image_read_png(path, &image), HG_OK);
+    int dark = count_color(&image, 0x08306b, 0, image.width);     /* two cells of 60 x 60, less their numbers */
+    ck_assert_int_ge(dark, 2 * 3000);
+    ck_assert_int_le(dark, 2 * 3600);
+    hg_image_free(&image);
+
+    int64_t many[40 * 40] = {0};
+    const char *letters[40];
+    for (int i = 0; i < 40; i++) letters[i] = "x";
+    m = (hg_matrix_chart){NULL, NULL, NULL, letters, many, 40};
+    ck_assert_int_eq(hg_matrix_write_png(path, &m), HG_OK);
+    many[41] = -1;
+    ck_assert_fails(hg_matrix_write_png(path, &m), HG_E_ARG, "count 41 is -1");
+    m.size = 0;
+    ck_assert_fails(hg_matrix_write_png(path, &m), HG_E_ARG, "0 classes");
+    m.size = 513;
+    ck_assert_fails(hg_matrix_write_png(path, &m), HG_E_ARG, "1 to 512");
+    m.size = 1;
+    m.names = (const char *[]){"\xff"};
+    ck_assert_fails(hg_matrix_write_png(path, &m), HG_E_ARG, "not UTF-8");
+    unlink(path);
+}
+END_TEST
+
 Suite *chart_suite(void)
 {
     Suite *suite = suite_create("chart");
@@ -289,6 +324,7 @@ Suite *chart_suite(void)
     tcase_add_test(tests, a_million_points_draw);
     tcase_add_test(tests, bad_charts_are_refused);
     tcase_add_test(tests, smoothing_has_no_start_bias);
+    tcase_add_test(tests, a_matrix_is_dark_where_counts_are_high);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -118,6 +118,16 @@ HG_API hg_status hg_chart_draw(const hg_chart *chart, hg_image *image);
 /* The same into a file, whole or not at all; also HG_E_IO. */
 HG_API hg_status hg_chart_write_png(const char *path, const hg_chart *chart);
 
+/* A matrix of counts as coloured cells: rows and columns of `names`, from the top and from the left. */
+typedef struct hg_matrix_chart {
+    const char *title, *row_label, *column_label;
+    const char *const *names;       /* UTF-8 */
+    const int64_t *counts;          /* size x size, row-major */
+    int size;                       /* 1 to 512 */
+} hg_matrix_chart;
+/* HG_E_ARG for another size, a negative count, a text that is not UTF-8; HG_E_MEMORY, HG_E_IO. */
+HG_API hg_status hg_matrix_write_png(const char *path, const hg_matrix_chart *m);
+
 /* Exponential moving average without start bias: s = w s + (1 - w) y, out = s / (1 - w^n), as TensorBoard smooths.
  * y and out of `count` values (may be the same array); 0 <= weight < 1, 0 copies. Values that are not finite are
  * copied and leave the average alone. HG_E_ARG for another weight, a negative count or NULL. */
