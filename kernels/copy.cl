@@ -42,15 +42,20 @@ __kernel void copy_strided(long n, int ndim, long8 size, __global const FROM *re
 #if !HG_CPU
 
 #define TURNED 1024
-/* A word is left out behind every 32, so that neither rows nor columns of a tile fall into one bank. */
-#define PLACE(e) ((e) + (e) / 32)
+
+/* Where the tile has element p of row q, a elements of it: rows are turned so far that neither 32 neighbours along a row
+ * nor 32 across it, of tiles whose sides are powers of two, meet in a bank. */
+static inline int place(int p, int q, int a, int b)
+{
+    return q * a + (p + max(1, 32 / b) * (q / max(1, 32 / a))) % a;
+}
 
 /* y's elements of one dimension of n0 lie side by side, with x's xs0 apart; of another one of nk x's lie side by side,
  * with y's yk apart. A tile is a x b of them; `ndim`, size, xs, ys are the other dimensions. */
 __kernel void copy_turned(long n0, long nk, int a, int b, long xs0, long yk, int ndim, long8 size,
                           __global const FROM *restrict x, long xo, long8 xs, __global TO *restrict y, long yo, long8 ys)
 {
-    __local TO tile[PLACE(TURNED)];
+    __local TO tile[TURNED];
     const INDEX tiles0 = (INDEX)((n0 + a - 1) / a), tilesk = (INDEX)((nk + b - 1) / b);
     const INDEX t = (INDEX)get_group_id(0), rest = t / tiles0, i0 = t % tiles0 * a, ik = rest % tilesk * b;
     const INDEX4 o = hg_walk(rest / tilesk, ndim, size, xs, ys, (long8)0, (long8)0);
@@ -59,12 +64,12 @@ __kernel void copy_turned(long n0, long nk, int a, int b, long xs0, long yk, int
     y += yo + o.y;
     for (int e = lane; e < a * b; e += HG_LANES) {
         const INDEX p = i0 + e / b, q = ik + e % b;
-        if (p < n0 && q < nk) tile[PLACE(e % b * a + e / b)] = CONVERT(x[p * (INDEX)xs0 + q]);
+        if (p < n0 && q < nk) tile[place(e / b, e % b, a, b)] = CONVERT(x[p * (INDEX)xs0 + q]);
     }
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int e = lane; e < a * b; e += HG_LANES) {
         const INDEX p = i0 + e % a, q = ik + e / a;
-        if (p < n0 && q < nk) y[p + q * (INDEX)yk] = tile[PLACE(e)];
+        if (p < n0 && q < nk) y[p + q * (INDEX)yk] = tile[place(e % a, e / a, a, b)];
     }
 }
 

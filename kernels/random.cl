@@ -56,10 +56,13 @@ static inline void store_blocks(float16 a, float16 b, float16 c, float16 d, long
 /* Stores the first elements of v that lie before n. */
 static inline void store4(float4 v, long i, long n, __global float *y)
 {
+    if (i + 3 < n) {
+        vstore4(v, 0, y + i);
+        return;
+    }
     y[i] = v.x;
     if (i + 1 < n) y[i + 1] = v.y;
     if (i + 2 < n) y[i + 2] = v.z;
-    if (i + 3 < n) y[i + 3] = v.w;
 }
 
 /* 24 bits as a float in [0, 1). */
@@ -112,10 +115,13 @@ __kernel void normal(long n, ulong seed, ulong block, float mean, float std, __g
 static inline void bernoulli_block(ulong seed, ulong block, ulong limit, long i, long n, __global uchar *restrict y)
 {
     uint4 words = philox(seed, block);
+    if (i + 3 < n) {
+        vstore4((uchar4)(words.x < limit, words.y < limit, words.z < limit, words.w < limit), 0, y + i);
+        return;
+    }
     y[i] = words.x < limit;
     if (i + 1 < n) y[i + 1] = words.y < limit;
     if (i + 2 < n) y[i + 2] = words.z < limit;
-    if (i + 3 < n) y[i + 3] = words.w < limit;
 }
 
 #if HG_CPU
@@ -162,7 +168,9 @@ __kernel void integers(long n, ulong seed, ulong block, long low, ulong range, _
     {
         uint4 words = philox(seed, block + b);
         long i = 2 * (long)b;
-        y[i] = low + (long)(((ulong)words.x << 32 | words.y) % range);
-        if (i + 1 < n) y[i + 1] = low + (long)(((ulong)words.z << 32 | words.w) % range);
+        long2 v = low + (long2)((long)(((ulong)words.x << 32 | words.y) % range),
+                                (long)(((ulong)words.z << 32 | words.w) % range));
+        if (i + 1 < n) vstore2(v, 0, y + i);
+        else y[i] = v.x;
     }
 }

@@ -7,7 +7,7 @@
  *
  * sum_rows     inner is 1. A team a result: one work-item with four vectors of partial sums on a CPU, a local-memory
  *              tree on a GPU. Each group owns a range of results.
- * sum_short    the same for short rows on a GPU: a work-item a result.
+ * sum_short    the same for short rows on a GPU: 16 neighbours a result, so that a warp reads rows that lie side by side.
  * sum_columns  inner > 1. CPU: a work-item owns blocks of 64 columns of a segment. GPU: a work-item a result, so that
  *              neighbours read neighbours. */
 #include "common.clh"
@@ -93,18 +93,27 @@ __kernel void sum_rows(long results, long segments, long length, long step, __gl
     }
 }
 
+#if !HG_CPU
+#define SHORT_LANES (HG_LANES < 16 ? HG_LANES : 16)
 __kernel void sum_short(long results, long length, __global const FROM *restrict x, long xo, __global ACC *restrict y,
                         long yo, REAL divisor)
 {
-    x += xo;
-    y += yo;
-    HG_FOR(t, results)
-    {
-        ACC sum = 0;
-        for (long k = 0; k < length; k++) sum += x[t * length + k];
-        y[t] = DIVIDED(sum);
+    __local ACC scratch[HG_LANES];
+    const int lane = (int)get_local_id(0), own = lane % SHORT_LANES;
+    const long t = (long)get_group_id(0) * (HG_LANES / SHORT_LANES) + lane / SHORT_LANES;
+    ACC sum = 0;
+    for (long k = own; k < length && t < results; k += SHORT_LANES) sum += x[xo + t * length + k];
+    scratch[lane] = sum;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int half_ = SHORT_LANES / 2; half_ > 0; half_ /= 2) {
+        ACC other = own < half_ ? scratch[lane + half_] : 0;
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (own < half_) scratch[lane] += other;
+        barrier(CLK_LOCAL_MEM_FENCE);
     }
+    if (own == 0 && t < results) y[yo + t] = DIVIDED(scratch[lane]);
 }
+#endif
 
 #if HG_CPU
 /* Up to 16 columns of one segment. Elements behind a row are read, never used, as long as they lie within x. */

@@ -112,16 +112,12 @@ static double pointwise_cost(const hg_conv_problem *p, const hg_conv_config *c, 
         traffic = joined ? 2.0 * (double)hg_conv_output_numel(p) : 2.0 * (double)p->batch * weights;
     }
     if (!is_plain(p) || joined) traffic += 3.0 * (double)p->batch * (double)p->channels * (double)area;
-    /* Spread: all of the input is written, zeros too. */
     if (!is_plain(p) && p->direction == HG_CONV_BACKWARD_DATA) traffic += 0.5 * (double)hg_conv_input_numel(p);
     if (p->epilogue & HG_CONV_RESIDUAL) traffic += 3.0 * (double)hg_conv_output_numel(p);
-    /* A product a group; the pixels gathered or spread; images laid side by side; gradients summed. */
-    double launches = chunks * ((double)p->groups + !is_plain(p) + (joined > 0 ? 1 + is_plain(p) : 0));
-    launches += apart_of(p, c) > 0;
     /* Tiles of 8 x 32 are computed whole. */
     double share = (p->direction == HG_CONV_BACKWARD_WEIGHTS ? 0.75 : 0.9) * (double)(m * n) / (double)(hg_round_up(m, 8) * hg_round_up(n, 32));
     return hg_conv_flops(p) / (hg_conv_peak(dev, p->dtype == HG_F64) * share) +
-           element * traffic / hg_conv_bandwidth(dev) + 1.5e-5 * launches;
+           element * traffic / hg_conv_bandwidth(dev) + 1.5e-5 * chunks * (double)p->groups;
 }
 
 /* ---- running ---- */

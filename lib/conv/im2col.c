@@ -84,13 +84,11 @@ static double im2col_cost(const hg_conv_problem *p, const hg_conv_config *c, con
     double traffic = 4.0 * (double)element_of(p) * (double)p->batch * (double)p->channels *
                      (double)hg_conv_kernel_area(p) * (double)hg_conv_output_area(p);
     if (is_pointwise(p)) traffic = p->direction == HG_CONV_BACKWARD_WEIGHTS ? traffic / 4 : 0;
-    else if (p->direction == HG_CONV_BACKWARD_DATA) /* all of the input is written */
-        traffic += 2.0 * (double)element_of(p) * (double)hg_conv_input_numel(p);
     if (p->direction == HG_CONV_BACKWARD_WEIGHTS)
         traffic += 2.0 * (double)element_of(p) * (double)hg_conv_output_numel(p);
     int64_t chunks = hg_ceil_div(p->batch, c->value[0]);
     return hg_conv_flops(p) / (hg_conv_peak(dev, p->dtype == HG_F64) * share) + traffic / hg_conv_bandwidth(dev) +
-           1.5e-5 * (double)(chunks * (p->groups + !is_pointwise(p)));
+           2e-5 * (double)(chunks * p->groups);
 }
 
 /* ---- running ---- */

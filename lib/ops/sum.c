@@ -38,7 +38,8 @@ static hg_status launch_sum(const hg_tensor *x, const cube *c, int64_t segments,
                          HG_ARGS(HG_ARG_I64(c->outer), HG_ARG_I64(segments), HG_ARG_I64(c->length), HG_ARG_I64(step),
                                  HG_ARG_I64(c->inner), HG_ARG_TENSOR(x), HG_ARG_TENSOR(y), by));
     if (!hg_is_cpu(dev) && c->length <= SHORT_ROW)
-        return hg_launch(dev, &hg_source_sum, options, "sum_short", hg_range_elements(dev, results),
+        return hg_launch(dev, &hg_source_sum, options, "sum_short",
+                         hg_range_teams(dev, hg_ceil_div(results, hg_max_i64(1, hg_lanes(dev) / 16)), 1),   /* SHORT_LANES */
                          HG_ARGS(HG_ARG_I64(results), HG_ARG_I64(c->length), HG_ARG_TENSOR(x), HG_ARG_TENSOR(y), by));
     return hg_launch(dev, &hg_source_sum, options, "sum_rows", group_range(dev, results),
                      HG_ARGS(HG_ARG_I64(results), HG_ARG_I64(segments), HG_ARG_I64(c->length), HG_ARG_I64(step),

@@ -23,10 +23,16 @@ static int turned_dim(const hg_walk *w)
     return 0;
 }
 
+enum { TILE = 1024, SIDE = 32 };    /* TILE is TURNED in kernels/copy.cl */
+
+static bool takes_tiles(const hg_tensor *dst)
+{
+    return !hg_is_cpu(dst->dev) && dst->dev->info.local_memory >= TILE * hg_dtype_size(dst->dtype);
+}
+
 /* On GPUs: tiles of up to 1,024 elements, square where both dimensions allow it. */
 static hg_status copy_turned(hg_tensor *dst, const hg_tensor *src, const hg_walk *w, int k, const char *options)
 {
-    enum { TILE = 1024, SIDE = 32 };
     int64_t n0 = w->size[0], nk = w->size[k], rest = 1;
     int64_t b = nk < SIDE ? nk : n0 < SIDE ? hg_min_i64(nk, TILE / n0) : SIDE, a = hg_min_i64(n0, n0 < SIDE ? SIDE : TILE / b);
     if (n0 >= SIDE && nk >= SIDE) a = SIDE;
@@ -66,7 +72,7 @@ hg_status hg_raw_copy(hg_tensor *dst, const hg_tensor *src)
     if (w.contiguous)
         return hg_launch(dst->dev, &hg_source_copy, options, "copy", range,
                          HG_ARGS(HG_ARG_I64(w.n), HG_ARG_TENSOR(src), HG_ARG_TENSOR(dst)));
-    int k = hg_is_cpu(dst->dev) ? 0 : turned_dim(&w);
+    int k = takes_tiles(dst) ? turned_dim(&w) : 0;
     if (k) return copy_turned(dst, src, &w, k, options);
     return hg_launch(dst->dev, &hg_source_copy, options, "copy_strided", range,
                      HG_ARGS(HG_ARG_I64(w.n), HG_ARG_I32(w.ndim), hg_arg_dims(w.size), HG_ARG_TENSOR(src),

@@ -42,6 +42,23 @@ START_TEST(batch_normalisation)
 }
 END_TEST
 
+/* Many channels: what merges their statistics has full warps. */
+START_TEST(batch_normalisation_of_many_channels)
+{
+    hg_scope *s = hg_scope_begin(test_device());
+    hg_tensor *x = probe_leaf(HG_SHAPE(4, 64, 8, 8)), *mean = hg_zeros(test_device(), HG_F32, HG_SHAPE(64));
+    hg_tensor *var = hg_full(test_device(), HG_F32, HG_SHAPE(64), 1), *one = probe_leaf(HG_SHAPE(64));
+    for (int training = 1; training >= 0; training--) {
+        hg_tensor *y = hg_batch_norm(x, mean, var, one, one, training, 0.1, 1e-5);
+        probe_backward(y);
+        probe_result(y, 1e-5);
+    }
+    probe_result(hg_grad(x), 1e-5);
+    probe_result(var, 1e-5);
+    hg_scope_end(s);
+}
+END_TEST
+
 START_TEST(rows_normalised)
 {
     for (int groups = 0; groups < 2; groups++) {
@@ -61,5 +78,5 @@ END_TEST
 
 Suite *probe_layers_suite(void)
 {
-    return TEST_SUITE("layers", pooling, batch_normalisation, rows_normalised);
+    return TEST_SUITE("layers", pooling, batch_normalisation, batch_normalisation_of_many_channels, rows_normalised);
 }

@@ -35,7 +35,19 @@ START_TEST(steps)
 }
 END_TEST
 
+/* A module counts its batches. */
+START_TEST(running_statistics)
+{
+    hg_scope *s = hg_scope_begin(test_device());
+    hg_module *norm = hg_batch_norm2d_module(test_device(), 2, NULL);
+    probe_result(hg_forward(norm, probe_tensor(PROBE_IMAGES)), 1e-5);
+    probe_result(hg_buffer(norm, "num_batches_tracked"), 0);
+    hg_module_free(norm);
+    hg_scope_end(s);
+}
+END_TEST
+
 Suite *probe_train_suite(void)
 {
-    return TEST_SUITE("train", steps);
+    return TEST_SUITE("train", steps, running_statistics);
 }

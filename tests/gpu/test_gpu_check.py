@@ -182,7 +182,9 @@ class Limits(unittest.TestCase):
         text = limits.table(own)
         self.assertIn('| copy.copy | - / 20 / - |', text)
         self.assertIn('clang 1', text.splitlines()[0])
-        self.assertEqual(limits.in_readme(f'a\n<!-- gpu-check --table -->\n{text}<!-- end -->\n'), text)
+        readme = 'a\n<!-- gpu-check --table -->\nold\n<!-- end -->\nb\n'
+        self.assertEqual(limits.in_readme(readme), 'old\n')
+        self.assertEqual(limits.in_readme(limits.with_table(readme, text)), text)
 
 
 class Assembly(unittest.TestCase):

@@ -152,7 +152,8 @@ def table(limits):
         targets = {name: f for version in limits.records[key].values() for name, f in version.items()}
 
         def cell(figure, *names):
-            return ' / '.join(f'{targets.get(name, {}).get(figure, "-")}' for name in names)
+            found = (targets.get(name, {}).get(figure) for name in names)
+            return ' / '.join('-' if value is None else f'{value:g}' for value in found)
         local = max((f.get('local', 0) for f in targets.values()), default=0)
         rows.append(f'| {key} | {cell("registers", "gfx90a", "gfx1030", "gfx1100")} | '
                     f'{cell("registers", "sm_75", "sm_86", "sm_90")} | {cell("simd", "tgllp", "dg2", "pvc")} | {local} | '
@@ -164,7 +165,15 @@ def table(limits):
     return '\n'.join(rows + (products if len(products) > 2 else [])) + '\n'
 
 
+TABLE = re.compile(r'(?<=<!-- gpu-check --table -->\n).*(?=<!-- end -->)', re.S)
+
+
 def in_readme(text):
     """The table that kernels/README.md has, between its two comments."""
-    match = re.search(r'<!-- gpu-check --table -->\n(.*)<!-- end -->', text, re.S)
-    return match[1] if match else None
+    match = TABLE.search(text)
+    return match[0] if match else None
+
+
+def with_table(text, new):
+    """The text with another table."""
+    return TABLE.sub(lambda match: new, text)

@@ -108,6 +108,7 @@ class WarpPlugin : public Plugin {
     std::unordered_map<const llvm::Instruction *, std::vector<uint32_t>> turns;
     std::vector<uint32_t> sequence;     /* accesses of each lane since the barrier */
     std::unordered_set<uint64_t> read, written;
+    bool watched = false;       /* whether the kernel is one of ours: those of libraries are not built with HG_CPU */
     Warps warps[2] = {{32, {}, {}}, {64, {}, {}}};
 
     static uint32_t lane_of(const WorkItem *item, size_t *lanes)
@@ -120,7 +121,7 @@ class WarpPlugin : public Plugin {
     void add(const Memory *memory, const WorkItem *item, size_t address, size_t size, bool store)
     {
         unsigned space = memory->getAddressSpace();
-        if (space != AddrSpaceGlobal && space != AddrSpaceLocal) return;
+        if (!watched || (space != AddrSpaceGlobal && space != AddrSpaceLocal)) return;
         size_t lanes;
         uint32_t lane = lane_of(item, &lanes);
         const llvm::Instruction *instruction = item->getCurrentInstruction();
@@ -262,8 +263,9 @@ public:
 
     void workGroupComplete(const WorkGroup *) override { flush(); }
 
-    void kernelBegin(const KernelInvocation *) override
+    void kernelBegin(const KernelInvocation *launch) override
     {
+        watched = launch->getKernel()->getProgram()->getBuildOptions().find("-DHG_CPU=") != std::string::npos;
         turns.clear();
         read.clear();
         written.clear();
@@ -273,6 +275,7 @@ public:
     void kernelEnd(const KernelInvocation *launch) override
     {
         flush();
+        if (!watched) return;
         for (const Warps &w : warps) write(launch, w);
         fflush(out);
     }
