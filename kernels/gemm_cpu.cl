@@ -1,18 +1,16 @@
 /* C = alpha A op(B) + beta C (+ bias, ReLU), C row-major. CPU class.
  *
- * A work-item, alone in its group, owns `row_tiles` x `panels` tiles of C and goes through k in pieces of K_BLOCK. It
- * copies a piece of a panel of B, NB columns, into local memory as [k][NB], zero beyond n, where it stays in L1 while
- * the pieces of A tiles, which stay in L2, pass by. The tile, MR rows of NV vectors, is in registers. From the second
- * piece on, C holds the sum so far; bias and ReLU come with the last. Tiles that reach over the edge of C are computed
- * whole (the last row of A again and again) and stored in part.
+ * A work-item, alone in its group, owns `row_tiles` x `panels` tiles of C and goes through k in pieces of k_piece. From
+ * each it packs its rows of A into local memory, as [tile][k][MR], where they stay in L2; then it copies one panel of B
+ * after the other, NB columns, to [k][NB], zero beyond n, which stays in L1 while the tiles of A pass by. The tile of C,
+ * MR rows of NV vectors, is in registers. From the second piece on, C holds the sum so far; bias and ReLU come with the
+ * last. Tiles that reach over the edge of C are computed whole (the last row of A again and again) and stored in part.
  *
- * Element (r, k) of row tile i of A's piece q, `depth` columns, is
- *     a[q * a_piece + i * (a_tile + a_deep * depth) + r * a_row + k * a_k]:
- * panels of gemm_pack.cl (a_row = 1, a_k = MR), or A as it lies. Packed pieces lie one behind another, so that what is
- * in use together does not share cache sets. B is k x n with leading dimension ldb, or, with trans_b, n x k.
+ * Element (r, k) of A is a[r * a_row + k * a_k]; one of the strides is 1. Without `pack` it is read where it lies: for
+ * one panel that pays. B is k x n with leading dimension ldb, or, with trans_b, n x k.
  *
- * k_slice (a multiple of K_BLOCK) < k: group z = batch * slices + slice sums only its slice of k, into C's matrix number z; the slices are
- * added by gemm_finish.cl. Each element of C is summed in an order that depends on k and k_slice alone. */
+ * k_slice < k: group z = batch * slices + slice sums only its slice of k, into C's matrix number z; the slices are added
+ * by gemm_finish.cl. Each element of C is summed in an order that depends on k, k_slice and k_piece alone. */
 #include "common.clh"
 #include "transpose.clh"
 
@@ -23,11 +21,15 @@
 #define NV 2
 #endif
 #define NB (NV * 16)
-#define K_BLOCK 256     /* 32 KB of local memory with NV = 2 */
+#ifndef K_MOST
+#define K_MOST 320      /* of k_piece: with NV = 2 a panel of 40 KB */
+#endif
 
 #include "gemm.clh"
 
 typedef HG_CAT_REAL(16) VECTOR;
+
+enum { AHEAD = 1024 / sizeof(REAL), LINE = 64 / sizeof(REAL) }; /* elements of A: prefetched so far ahead; of a line */
 
 /* The lines of a tile of C, wanted when its sum is ready. */
 static inline void fetch(__global const REAL *ct, long ldc, int rows)
@@ -38,13 +40,81 @@ static inline void fetch(__global const REAL *ct, long ldc, int rows)
     }
 }
 
-__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm(int m, int n, int k, int k_slice, int row_tiles,
-    int panels, int slices, REAL alpha, REAL beta, __global const REAL *restrict a, long ao, long a_row, long a_k,
-    long a_tile, long a_deep, long a_piece, long a_step, __global const REAL *restrict b, long bo, long ldb,
+#if MR == 8
+/* One tile, `rows` of which there are. */
+static inline void pack_tile(__local REAL *to, __global const REAL *a, long a_row, long a_k, int rows, int depth)
+{
+    if (a_k == 1) {
+        int k = 0;
+        for (; k < depth; k += 16) {
+            VECTOR v[16];
+#pragma unroll
+            for (int r = 0; r < 16; r++)
+                v[r] = r < MR ? hg_load_some(a + min(r, rows - 1) * a_row + k, depth - k) : (VECTOR)(0);
+            HG_TRANSPOSE16(v);
+#pragma unroll
+            for (int q = 0; q < 16; q++) vstore8(v[q].lo, k + q, to);
+        }
+    } else if (rows == MR) {
+        for (int k = 0; k < depth; k++) vstore8(vload8(0, a + k * a_k), k, to);
+    } else {
+        for (int k = 0; k < depth; k++)
+            for (int r = 0; r < MR; r++) to[k * MR + r] = a[min(r, rows - 1) * a_row + k * a_k];
+    }
+}
+#endif
+
+/* The panel of B that begins at `b`. */
+static inline void copy_panel(__local VECTOR *panel, __global const REAL *b, long ldb, int trans_b, int columns,
+                              int depth)
+{
+    if (trans_b) {
+        for (int v = 0; v < NV; v++)
+            for (int k = 0; k < depth; k += 16) {
+                HG_TRANSPOSE16_FROM(t, b + v * 16 * ldb + k, ldb, columns - v * 16, depth - k);
+#pragma unroll
+                for (int q = 0; q < 16; q++) panel[(k + q) * NV + v] = t[q];
+            }
+    } else if (columns == NB) {
+        for (int k = 0; k < depth; k++)
+#pragma unroll
+            for (int v = 0; v < NV; v++) panel[k * NV + v] = vload16(v, b + k * ldb);
+    } else {
+        for (int k = 0; k < depth; k++) {
+            __local REAL *to = (__local REAL *)(panel + k * NV);
+            for (int v = 0; v < NV; v++)
+                panel[k * NV + v] = v * 16 + 16 <= columns ? vload16(v, b + k * ldb) : (VECTOR)(0);
+            for (int q = columns & ~15; q < columns; q++) to[q] = b[k * ldb + q];
+        }
+    }
+}
+
+/* Adds the products of `depth` columns of A, whose element (r, kk) is `element`, to the tile. */
+#define ADD_PRODUCTS(element, prefetch)                                                                                \
+    _Pragma("unroll 4") for (int kk = 0; kk < depth; kk++)                                                             \
+    {                                                                                                                  \
+        prefetch;                                                                                                      \
+        _Pragma("unroll") for (int r = 0; r < MR; r++) _Pragma("unroll") for (int v = 0; v < NV; v++) acc[r][v] =      \
+            fma((VECTOR)(element), panel[kk * NV + v], acc[r][v]);                                                     \
+    }
+
+/* x, the sum of a tile's elements, becomes what is stored over `old`. Their place: row r, the columns of `columns_bias`. */
+#define FINISH(type, x, old, columns_bias, r)                                                                          \
+    do {                                                                                                               \
+        x *= alpha;                                                                                                    \
+        if (keep != 0) x = fma((type)(keep), old, x);                                                                  \
+        if (finish & BIAS_COLUMNS) x += columns_bias;                                                                  \
+        if (finish & BIAS_ROWS) x += bias[row + r];                                                                    \
+        if (finish & RELU) x = x < (type)(0) ? (type)(0) : x;                                                          \
+    } while (0)
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm(int m, int n, int k, int k_slice, int k_piece,
+    int row_tiles, int panels, int slices, REAL alpha, REAL beta, __global const REAL *restrict a, long ao, long a_row,
+    long a_k, long a_step, int pack, __local REAL *restrict packed, __global const REAL *restrict b, long bo, long ldb,
     long b_step, int trans_b, __global REAL *restrict c, long co, long ldc, long c_step, int epilogue,
     __global const REAL *restrict bias, long bias_o)
 {
-    __local VECTOR panel[K_BLOCK * NV];
+    __local VECTOR panel[K_MOST * NV];
     int z = (int)get_group_id(2), k_begin = z % slices * k_slice, k_end = min(k, k_begin + k_slice);
     int i_begin = (int)get_group_id(0) * row_tiles, i_end = min((m + MR - 1) / MR, i_begin + row_tiles);
     int j_begin = (int)get_group_id(1) * panels, j_end = min((n + NB - 1) / NB, j_begin + panels);
@@ -52,79 +122,68 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm(int m, int n, 
     b += bo + z / slices * b_step;
     c += co + z * c_step;
     bias += bias_o;
-    for (int k0 = k_begin; k0 < k_end; k0 += K_BLOCK) {
-        int depth = min(K_BLOCK, k_end - k0);
+    for (int k0 = k_begin; k0 < k_end; k0 += k_piece) {
+        int depth = min(k_piece, k_end - k0), deep = (depth + 15) / 16 * 16;
         REAL keep = k0 == k_begin ? beta : 1;
         int finish = k0 + depth == k_end ? epilogue : 0;
+#if MR == 8
+        for (int i = i_begin; pack && i < i_end; i++)
+            pack_tile(packed + (i - i_begin) * deep * MR, a + i * MR * a_row + k0 * a_k, a_row, a_k,
+                      min(MR, m - i * MR), depth);
+#endif
         for (int j = j_begin; j < j_end; j++) {
             int column = j * NB, columns = min(NB, n - column);
-            if (!trans_b) {
-                __global const REAL *from = b + k0 * ldb + column;
-                if (columns == NB) {
-                    for (int kk = 0; kk < depth; kk++)
-#pragma unroll
-                        for (int v = 0; v < NV; v++) panel[kk * NV + v] = vload16(v, from + kk * ldb);
-                } else {
-                    for (int kk = 0; kk < depth; kk++)
-                        for (int v = 0; v < NV; v++)
-                            panel[kk * NV + v] = hg_load_some(from + kk * ldb + v * 16, columns - v * 16);
-                }
-            } else {
-                for (int v = 0; v < NV; v++)
-                    for (int kk = 0; kk < depth; kk += 16) {
-                        __global const REAL *from = b + (column + v * 16) * ldb + k0 + kk;
-                        HG_TRANSPOSE16_FROM(t, from, ldb, columns - v * 16, depth - kk);
-#pragma unroll
-                        for (int q = 0; q < 16; q++) panel[(kk + q) * NV + v] = t[q];
-                    }
-            }
+            copy_panel(panel, trans_b ? b + column * ldb + k0 : b + k0 * ldb + column, ldb, trans_b, columns, depth);
             for (int i = i_begin; i < i_end; i++) {
                 int row = i * MR, rows = min(MR, m - row);
-                __global const REAL *restrict at = a + k0 / K_BLOCK * a_piece + i * (a_tile + a_deep * depth);
                 __global REAL *ct = c + row * ldc + column;
-                long offset[MR];
                 VECTOR acc[MR][NV];
                 fetch(ct, ldc, rows);
 #pragma unroll
-                for (int r = 0; r < MR; r++) {
-                    offset[r] = min(r, rows - 1) * a_row;
+                for (int r = 0; r < MR; r++)
 #pragma unroll
                     for (int v = 0; v < NV; v++) acc[r][v] = 0;
-                }
-                for (int kk = 0; kk < depth; kk++, at += a_k) {
+#if MR == 8
+                if (pack) {
+                    __local const REAL *restrict at = packed + (i - i_begin) * deep * MR;
+                    ADD_PRODUCTS(at[kk * MR + r], if (kk * MR % LINE == 0) HG_PREFETCH(at + kk * MR + AHEAD, 0));
+                } else
+#endif
+                {
+                    __global const REAL *restrict at = a + row * a_row + k0 * a_k;
+                    long offset[MR];
 #pragma unroll
-                    for (int r = 0; r < MR; r++)
-#pragma unroll
-                        for (int v = 0; v < NV; v++)
-                            acc[r][v] = fma((VECTOR)(at[offset[r]]), panel[kk * NV + v], acc[r][v]);
+                    for (int r = 0; r < MR; r++) offset[r] = min(r, rows - 1) * a_row;
+                    ADD_PRODUCTS(at[offset[r] + kk * a_k], );
                 }
                 if (rows == MR && columns == NB) {
 #pragma unroll
                     for (int r = 0; r < MR; r++)
 #pragma unroll
                         for (int v = 0; v < NV; v++) {
-                            VECTOR x = alpha * acc[r][v];
-                            if (keep != 0) x = fma((VECTOR)(keep), vload16(v, ct + r * ldc), x);
-                            if (finish & BIAS_COLUMNS) x += vload16(v, bias + column);
-                            if (finish & BIAS_ROWS) x += bias[row + r];
-                            if (finish & RELU) x = x < (VECTOR)(0) ? (VECTOR)(0) : x;
-                            vstore16(x, v, ct + r * ldc);
+                            VECTOR x = acc[r][v];
+                            FINISH(VECTOR, x, vload16(v, ct + r * ldc), vload16(v, bias + column), r);
+                            HG_STOREV(x, ct + r * ldc + v * 16);
                         }
                 } else {
                     REAL tile[MR * NB];
 #pragma unroll
                     for (int r = 0; r < MR; r++)
 #pragma unroll
-                        for (int v = 0; v < NV; v++) vstore16(alpha * acc[r][v], r * NV + v, tile);
-                    for (int r = 0; r < rows; r++)
-                        for (int q = 0; q < columns; q++) {
+                        for (int v = 0; v < NV; v++) vstore16(acc[r][v], r * NV + v, tile);
+                    for (int r = 0; r < rows; r++) {
+                        int q = 0;
+                        for (; q + 16 <= columns; q += 16) {
+                            VECTOR x = vload16(0, tile + r * NB + q);
+                            FINISH(VECTOR, x, vload16(0, ct + r * ldc + q), vload16(0, bias + column + q), r);
+                            HG_STOREV(x, ct + r * ldc + q);
+                        }
+                        for (; q < columns; q++) {
                             REAL x = tile[r * NB + q];
-                            if (keep != 0) x = fma(keep, ct[r * ldc + q], x);
-                            if (finish & BIAS_COLUMNS) x += bias[column + q];
-                            if (finish & BIAS_ROWS) x += bias[row + r];
-                            if (finish & RELU) x = x < 0 ? 0 : x;
+                            FINISH(REAL, x, ct[r * ldc + q], bias[column + q], r);
                             ct[r * ldc + q] = x;
                         }
+                    }
                 }
             }
         }

@@ -36,12 +36,6 @@ hg_status hg_gemm(hg_device *dev, const hg_gemm_problem *p);
 /* "8x32" or "128x128", a tile, or "clblast": what hg_gemm uses, a static text. */
 const char *hg_gemm_algorithm(hg_device *dev, const hg_gemm_problem *p);
 
-/* CPU class: packs `batch` operands of rows x k elements to panels [ceil(rows / width)][k][width] from element
- * panels_offset (a multiple of `width`) of `panels` on, zero beyond `rows`. k_unit: neighbours in memory differ in k,
- * else in the row. width is a multiple of 8. */
-hg_status hg_gemm_pack(hg_device *dev, bool f64, const hg_matrix *x, bool k_unit, int64_t rows, int64_t k, int width,
-                       int64_t batch, cl_mem panels, int64_t panels_offset);
-
 /* ---- Within this room ---- */
 /* m, n, k, batch > 0 and checked. */
 hg_status hg_gemm_cpu(hg_device *dev, const hg_gemm_problem *p);
