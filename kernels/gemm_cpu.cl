@@ -29,16 +29,11 @@
 
 typedef HG_CAT_REAL(16) VECTOR;
 
-enum { AHEAD = 1024 / sizeof(REAL), LINE = 64 / sizeof(REAL) }; /* elements of A: prefetched so far ahead; of a line */
-
-/* The lines of a tile of C, wanted when its sum is ready. */
-static inline void fetch(__global const REAL *ct, long ldc, int rows)
-{
-    for (int r = 0; r < rows; r++) {
-        HG_PREFETCH(ct + r * ldc, 1);
-        HG_PREFETCH(ct + r * ldc + NB / 2, 1);
-    }
-}
+enum {
+    STEPS = 4,                      /* of k, unrolled */
+    LINE = 64 / sizeof(REAL),       /* elements of a cache line, */
+    AHEAD = 1024 / sizeof(REAL)     /* and of packed A that is fetched ahead */
+};
 
 #if MR == 8
 /* One tile, `rows` of which there are. */
@@ -89,13 +84,39 @@ static inline void copy_panel(__local VECTOR *panel, __global const REAL *b, lon
     }
 }
 
-/* Adds the products of `depth` columns of A, whose element (r, kk) is `element`, to the tile. */
-#define ADD_PRODUCTS(element, prefetch)                                                                                \
-    _Pragma("unroll 4") for (int kk = 0; kk < depth; kk++)                                                             \
-    {                                                                                                                  \
-        prefetch;                                                                                                      \
-        _Pragma("unroll") for (int r = 0; r < MR; r++) _Pragma("unroll") for (int v = 0; v < NV; v++) acc[r][v] =      \
-            fma((VECTOR)(element), panel[kk * NV + v], acc[r][v]);                                                     \
+/* Asks for what will be wanted, a part with each of up to MR parts of a tile's sum, lest it hold up the loads of A: a
+ * row of the tile of C, and into L2 `rows` of the next panel of B. */
+#define FETCH(rows)                                                                                                    \
+    do {                                                                                                               \
+        HG_PREFETCH(c_line, 1);                                                                                        \
+        HG_PREFETCH(c_line + NB / 2, 1);                                                                               \
+        c_line += ldc;                                                                                                 \
+        for (int f = 0; f < rows; f++, b_line += ldb) {                                                                \
+            HG_PREFETCH_L2(b_line);                                                                                    \
+            HG_PREFETCH_L2(b_line + NB / 2);                                                                           \
+        }                                                                                                              \
+    } while (0)
+
+#define PRODUCTS(element)                                                                                              \
+    _Pragma("unroll") for (int r = 0; r < MR; r++) _Pragma("unroll") for (int v = 0; v < NV; v++)                      \
+        acc[r][v] = fma((VECTOR)(element), y[s * NV + v], acc[r][v])
+
+/* Adds `depth` products to each element of the tile. `element`: of A, in row r, `s` steps after x; `step`: of x. */
+#define ADD_PRODUCTS(element, step, prefetch)                                                                          \
+    for (int begin = 0; begin < depth; begin += part) {                                                                \
+        int left = min(part, depth - begin);                                                                           \
+        FETCH(ahead);                                                                                                  \
+        for (; left >= STEPS; left -= STEPS, x += STEPS * (step), y += STEPS * NV) {                                   \
+            _Pragma("unroll") for (int s = 0; s < STEPS; s++)                                                          \
+            {                                                                                                          \
+                prefetch;                                                                                              \
+                PRODUCTS(element);                                                                                     \
+            }                                                                                                          \
+        }                                                                                                              \
+        for (; left > 0; left--, x += step, y += NV) {                                                                 \
+            const int s = 0;                                                                                           \
+            PRODUCTS(element);                                                                                         \
+        }                                                                                                              \
     }
 
 /* x, the sum of a tile's elements, becomes what is stored over `old`. Their place: row r, the columns of `columns_bias`. */
@@ -133,28 +154,32 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm(int m, int n, 
 #endif
         for (int j = j_begin; j < j_end; j++) {
             int column = j * NB, columns = min(NB, n - column);
+            __global const REAL *next = b + k0 * ldb + column + NB;
+            int part = ((depth + MR - 1) / MR + STEPS - 1) / STEPS * STEPS;
+            int ahead = trans_b || j + 1 == j_end ? 0 : (depth - 1) / ((i_end - i_begin) * MR) + 1;
             copy_panel(panel, trans_b ? b + column * ldb + k0 : b + k0 * ldb + column, ldb, trans_b, columns, depth);
             for (int i = i_begin; i < i_end; i++) {
                 int row = i * MR, rows = min(MR, m - row);
                 __global REAL *ct = c + row * ldc + column;
+                __global const REAL *c_line = ct, *b_line = next + (i - i_begin) * MR * ahead * ldb;
+                __local const VECTOR *restrict y = panel;
                 VECTOR acc[MR][NV];
-                fetch(ct, ldc, rows);
 #pragma unroll
                 for (int r = 0; r < MR; r++)
 #pragma unroll
                     for (int v = 0; v < NV; v++) acc[r][v] = 0;
 #if MR == 8
                 if (pack) {
-                    __local const REAL *restrict at = packed + (i - i_begin) * deep * MR;
-                    ADD_PRODUCTS(at[kk * MR + r], if (kk * MR % LINE == 0) HG_PREFETCH(at + kk * MR + AHEAD, 0));
+                    __local const REAL *restrict x = packed + (i - i_begin) * deep * MR;
+                    ADD_PRODUCTS(x[s * MR + r], MR, if (s * MR % LINE == 0) HG_PREFETCH(x + s * MR + AHEAD, 0));
                 } else
 #endif
                 {
-                    __global const REAL *restrict at = a + row * a_row + k0 * a_k;
+                    __global const REAL *restrict x = a + row * a_row + k0 * a_k;
                     long offset[MR];
 #pragma unroll
                     for (int r = 0; r < MR; r++) offset[r] = min(r, rows - 1) * a_row;
-                    ADD_PRODUCTS(at[offset[r] + kk * a_k], );
+                    ADD_PRODUCTS(x[offset[r] + s * a_k], a_k, );
                 }
                 if (rows == MR && columns == NB) {
 #pragma unroll
