@@ -30,7 +30,7 @@
 typedef HG_CAT_REAL(16) VECTOR;
 
 enum {
-    STEPS = 4,                      /* of k, unrolled */
+    STEPS = 4,                      /* of k, unrolled: of packed A */
     LINE = 64 / sizeof(REAL),       /* elements of a cache line, */
     AHEAD = 1024 / sizeof(REAL)     /* and of packed A that is fetched ahead */
 };
@@ -101,13 +101,14 @@ static inline void copy_panel(__local VECTOR *panel, __global const REAL *b, lon
     _Pragma("unroll") for (int r = 0; r < MR; r++) _Pragma("unroll") for (int v = 0; v < NV; v++)                      \
         acc[r][v] = fma((VECTOR)(element), y[s * NV + v], acc[r][v])
 
-/* Adds `depth` products to each element of the tile. `element`: of A, in row r, `s` steps after x; `step`: of x. */
-#define ADD_PRODUCTS(element, step, prefetch)                                                                          \
+/* Adds `depth` products to each element of the tile, `steps` of them at a time. `element`: of A, in row r, s steps after
+ * x; `step`: of x. */
+#define ADD_PRODUCTS(steps, element, step, prefetch)                                                                   \
     for (int begin = 0; begin < depth; begin += part) {                                                                \
         int left = min(part, depth - begin);                                                                           \
         FETCH(ahead);                                                                                                  \
-        for (; left >= STEPS; left -= STEPS, x += STEPS * (step), y += STEPS * NV) {                                   \
-            _Pragma("unroll") for (int s = 0; s < STEPS; s++)                                                          \
+        for (; left >= steps; left -= steps, x += steps * (step), y += steps * NV) {                                   \
+            _Pragma("unroll") for (int s = 0; s < steps; s++)                                                          \
             {                                                                                                          \
                 prefetch;                                                                                              \
                 PRODUCTS(element);                                                                                     \
@@ -171,7 +172,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm(int m, int n, 
 #if MR == 8
                 if (pack) {
                     __local const REAL *restrict x = packed + (i - i_begin) * deep * MR;
-                    ADD_PRODUCTS(x[s * MR + r], MR, if (s * MR % LINE == 0) HG_PREFETCH(x + s * MR + AHEAD, 0));
+                    ADD_PRODUCTS(STEPS, x[s * MR + r], MR, if (s * MR % LINE == 0) HG_PREFETCH(x + s * MR + AHEAD, 0));
                 } else
 #endif
                 {
@@ -179,7 +180,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm(int m, int n, 
                     long offset[MR];
 #pragma unroll
                     for (int r = 0; r < MR; r++) offset[r] = min(r, rows - 1) * a_row;
-                    ADD_PRODUCTS(x[offset[r] + s * a_k], a_k, );
+                    ADD_PRODUCTS(1, x[offset[r]], a_k, );
                 }
                 if (rows == MR && columns == NB) {
 #pragma unroll

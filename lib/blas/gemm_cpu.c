@@ -5,12 +5,13 @@
 #include "cl/launch.h"
 
 enum {
-    K_BLOCK = 256,       /* of k at a time; a panel of B, 32 KB, stays in L1 */
-    K_MOST = 320,        /* as deep may a single piece be */
-    K_SMALL = 64,        /* both, where local memory is small */
-    A_BYTES = 256 << 10, /* of A that a work-item packs; they stay in L2 */
-    LOCAL_SPARE = 1024,  /* bytes of local memory for the driver */
-    MOST_ROWS = 4        /* of A for gemm_rows.cl */
+    K_BLOCK = 256,           /* of k at a time; a panel of B, 32 KB, stays in L1 */
+    K_MOST = 320,            /* as deep may a single piece be */
+    K_SMALL = 64,            /* both, with less than */
+    SMALL_LOCAL = 128 << 10, /* bytes of local memory */
+    LOCAL_SPARE = 1024,      /* bytes of it for the driver */
+    A_BYTES = 256 << 10,     /* of A that a work-item packs, at most; they stay in L2 */
+    MOST_ROWS = 4            /* of A for gemm_rows.cl */
 };
 
 /* A register tile: MR rows by NV vectors of 16. */
@@ -51,22 +52,24 @@ typedef struct grid {
 /* What the search for a grid needs to know. */
 typedef struct terms {
     int64_t rows, panels, batch, k, units;
-    int64_t most_tiles; /* rows of tiles of a work-item */
-    int tile_cycles;    /* for a step of k */
+    int64_t k_block, k_most, a_elements; /* of packed A */
+    const tile *tile;
     bool pack;
 } terms;
 
-/* Expected cycles of a grid. A unit computes a tile in `tile_cycles` for each step of k; the other figures were
- * measured on PoCL: packing A, copying B, and a second launch to add slices. The last work-items to run leave units
- * idle: for a tenth of one's time if all are equal. */
-static int64_t expected(const terms *t, const grid *g)
+/* Expected cycles of a grid. A unit computes a tile in a cycle for two vectors and each step of k; the other figures
+ * were measured on PoCL: packing A, copying B, and a second launch to add slices. While the last work-items run, units
+ * are idle: for a tenth of one's time if all are equal. */
+static double expected(const terms *t, const grid *g)
 {
-    enum { PACK = 6, COPY = 7, LAUNCH = 100000, TILE_OF_SLICE = 64 };
-    int64_t items = g->x * g->y * t->batch * g->slices;
-    int64_t step = g->row_tiles * g->panels * t->tile_cycles + (t->pack ? PACK * g->row_tiles : 0) + COPY * g->panels;
-    int64_t finish =
-        g->slices > 1 ? LAUNCH + t->rows * t->panels * t->batch * g->slices * TILE_OF_SLICE / t->units : 0;
-    return (10 * hg_ceil_div(items, t->units) + 1) * step * g->k_slice / 10 + finish;
+    const double pack = t->pack ? 6 : 0, copy = 10, launch = 2e5, tile_of_slice = 64;
+    double sum = (double)(t->tile->rows * t->tile->columns / 32);
+    double turns = (double)hg_ceil_div(g->x * g->y * t->batch * g->slices, t->units) + 0.1;
+    double step =
+        (double)g->row_tiles * (double)g->panels * sum + pack * (double)g->row_tiles + copy * (double)g->panels;
+    double tiles = (double)t->rows * (double)t->panels * (double)(t->batch * g->slices);
+    double finish = g->slices > 1 ? launch + tiles * tile_of_slice / (double)t->units : 0;
+    return turns * step * (double)g->k_slice + finish;
 }
 
 /* 1, 2, 3, 4, 6, 8, 12, 16, ... */
@@ -76,19 +79,22 @@ static int64_t next_count(int64_t count)
 }
 
 /* The best of the grids with so many slices; `best` is kept unless one is better by three per cent. */
-static void search(const terms *t, int64_t slices, grid *best, int64_t *least)
+static void search(const terms *t, int64_t slices, grid *best, double *least)
 {
-    int64_t least_x = hg_ceil_div(t->rows, t->most_tiles), most = 8 * t->units;
     grid g = {.k_slice = slices > 1 ? hg_round_up(hg_ceil_div(t->k, slices), 16) : t->k};
+    int64_t pieces = g.k_slice <= t->k_most ? 1 : hg_ceil_div(g.k_slice, t->k_block);
     g.slices = hg_ceil_div(t->k, g.k_slice);
+    g.k_piece = hg_min_i64(hg_round_up(hg_ceil_div(g.k_slice, pieces), 16), t->k_most);
+    int64_t most_tiles = hg_max_i64(1, t->a_elements / (g.k_piece * t->tile->rows));
+    int64_t least_x = hg_ceil_div(t->rows, most_tiles), most = 8 * t->units;
     for (int64_t i = 1; i == 1 || (i <= most && i * least_x <= t->rows); i = next_count(i)) {
         g.row_tiles = hg_ceil_div(t->rows, i * least_x);
         g.x = hg_ceil_div(t->rows, g.row_tiles);
         for (int64_t j = 1; j == 1 || (i * j <= most && j <= t->panels); j = next_count(j)) {
             g.panels = hg_ceil_div(t->panels, j);
             g.y = hg_ceil_div(t->panels, g.panels);
-            int64_t cycles = expected(t, &g);
-            if (*least >= 0 && cycles > *least - *least / 32) continue;
+            double cycles = expected(t, &g);
+            if (*least > 0 && cycles > 0.97 * *least) continue;
             *least = cycles;
             *best = g;
         }
@@ -97,26 +103,31 @@ static void search(const terms *t, int64_t slices, grid *best, int64_t *least)
 
 static grid share_out(hg_device *dev, const hg_gemm_problem *p, const tile *t, bool small, bool pack)
 {
-    int64_t block = small ? K_SMALL : K_BLOCK, deepest = small ? K_SMALL : K_MOST, bytes = p->f64 ? 8 : 4;
-    int64_t local = (int64_t)dev->info.local_memory - LOCAL_SPARE - deepest * t->columns * bytes;
-    terms all = {hg_ceil_div(p->m, t->rows), hg_ceil_div(p->n, t->columns), p->batch, p->k, dev->info.units};
-    all.tile_cycles = t->rows * t->columns / 32;
-    all.pack = pack;
-    all.most_tiles = hg_max_i64(1, hg_min_i64(A_BYTES, local) / (deepest * t->rows * bytes));
+    int64_t bytes = p->f64 ? 8 : 4, most = small ? K_SMALL : K_MOST;
+    int64_t local = (int64_t)dev->info.local_memory - LOCAL_SPARE - most * t->columns * bytes;
+    terms all = {.rows = hg_ceil_div(p->m, t->rows),
+                 .panels = hg_ceil_div(p->n, t->columns),
+                 .batch = p->batch,
+                 .k = p->k,
+                 .units = dev->info.units,
+                 .k_block = small ? K_SMALL : K_BLOCK,
+                 .k_most = most,
+                 .a_elements = hg_min_i64(A_BYTES, local) / bytes,
+                 .tile = t,
+                 .pack = pack};
     grid best = {0};
-    int64_t least = -1;
+    double least = 0;
     search(&all, 1, &best, &least);
-    if (all.rows * all.panels * p->batch < 64 * all.units)
-        for (int64_t s = 2; s <= all.units && s <= p->k / block; s *= 2) search(&all, s, &best, &least);
-    int64_t pieces = best.k_slice <= deepest ? 1 : hg_ceil_div(best.k_slice, block);
-    best.k_piece = hg_min_i64(hg_round_up(hg_ceil_div(best.k_slice, pieces), 16), deepest);
+    if (best.x * best.y * p->batch < 64 * all.units)
+        for (int64_t s = 2; s <= all.units && s <= p->k / all.k_block; s *= 2) search(&all, s, &best, &least);
     return best;
 }
 
 static hg_status multiply(hg_device *dev, const hg_gemm_problem *p, const tile *t)
 {
     /* Packed A pays from the second panel of B on. */
-    bool small = dev->info.local_memory < 2 * A_BYTES, pack = p->n > t->columns;
+    bool pack = p->n > t->columns;
+    bool small = dev->info.local_memory < SMALL_LOCAL;
     grid g = share_out(dev, p, t, small, pack);
     int64_t bytes = p->f64 ? 8 : 4;
     bool split = g.slices > 1;
@@ -126,19 +137,19 @@ static hg_status multiply(hg_device *dev, const hg_gemm_problem *p, const tile *
         if (!partial) return hg_last_status();
     }
     hg_matrix c = split ? (hg_matrix){partial->mem, 0, p->n, p->m * p->n} : p->c;
-    hg_status status = hg_launch(
-        dev, &hg_source_gemm_cpu, small ? t->small_options : t->options, "gemm",
-        (hg_range){3, {(size_t)g.x, (size_t)g.y, (size_t)(p->batch * g.slices)}, {1, 1, 1}},
-        HG_ARGS(HG_ARG_I32(p->m), HG_ARG_I32(p->n), HG_ARG_I32(p->k), HG_ARG_I32(g.k_slice), HG_ARG_I32(g.k_piece),
-                HG_ARG_I32(g.row_tiles), HG_ARG_I32(g.panels), HG_ARG_I32(g.slices),
-                hg_arg_real(p->f64, split ? 1 : p->alpha), hg_arg_real(p->f64, split ? 0 : p->beta),
-                HG_ARG_MEM(p->a.mem), HG_ARG_I64(p->a.offset), HG_ARG_I64(p->trans_a ? 1 : p->a.ld),
-                HG_ARG_I64(p->trans_a ? p->a.ld : 1), HG_ARG_I64(p->a.step), HG_ARG_I32(pack),
-                HG_ARG_LOCAL((size_t)(pack ? g.row_tiles * t->rows * g.k_piece * bytes : 64)), HG_ARG_MEM(p->b.mem),
-                HG_ARG_I64(p->b.offset), HG_ARG_I64(p->b.ld), HG_ARG_I64(p->b.step), HG_ARG_I32(p->trans_b),
-                HG_ARG_MEM(c.mem), HG_ARG_I64(c.offset), HG_ARG_I64(c.ld), HG_ARG_I64(c.step),
-                HG_ARG_I32(split ? 0 : hg_gemm_epilogue(p)), HG_ARG_MEM(p->bias ? p->bias : p->c.mem),
-                HG_ARG_I64(p->bias_offset)));
+    hg_status status =
+        hg_launch(dev, &hg_source_gemm_cpu, small ? t->small_options : t->options, "gemm",
+                  (hg_range){3, {(size_t)g.x, (size_t)g.y, (size_t)(p->batch * g.slices)}, {1, 1, 1}},
+                  HG_ARGS(HG_ARG_I32(p->m), HG_ARG_I32(p->n), HG_ARG_I32(p->k), HG_ARG_I32(g.k_slice),
+                          HG_ARG_I32(g.k_piece), HG_ARG_I32(g.row_tiles), HG_ARG_I32(g.panels), HG_ARG_I32(g.slices),
+                          hg_arg_real(p->f64, split ? 1 : p->alpha), hg_arg_real(p->f64, split ? 0 : p->beta),
+                          HG_ARG_MEM(p->a.mem), HG_ARG_I64(p->a.offset), HG_ARG_I64(p->trans_a ? 1 : p->a.ld),
+                          HG_ARG_I64(p->trans_a ? p->a.ld : 1), HG_ARG_I64(p->a.step), HG_ARG_I32(pack),
+                          HG_ARG_LOCAL((size_t)(pack ? g.row_tiles * t->rows * g.k_piece * bytes : 64)),
+                          HG_ARG_MEM(p->b.mem), HG_ARG_I64(p->b.offset), HG_ARG_I64(p->b.ld), HG_ARG_I64(p->b.step),
+                          HG_ARG_I32(p->trans_b), HG_ARG_MEM(c.mem), HG_ARG_I64(c.offset), HG_ARG_I64(c.ld),
+                          HG_ARG_I64(c.step), HG_ARG_I32(split ? 0 : hg_gemm_epilogue(p)),
+                          HG_ARG_MEM(p->bias ? p->bias : p->c.mem), HG_ARG_I64(p->bias_offset)));
     if (split && status == HG_OK) status = hg_gemm_finish(dev, p, p->alpha, partial->mem, g.slices, p->beta);
     hg_pool_give(dev, partial);
     return status;

@@ -90,17 +90,21 @@ END_TEST
 
 START_TEST(a_long_sum_is_split)
 {
-    check_product(&(product){PRODUCT(10, 40, 5000, 1), .beta = 1, .bias_along = HG_BIAS_COLUMNS, .relu = true});
-    check_product(&(product){PRODUCTS(2, 3, 2, 3001), .trans_a = true, .trans_b = true, .gap = {1, 1, 1}});
+    check_product(&(product){PRODUCT(10, 40, 50000, 1), .beta = 1, .bias_along = HG_BIAS_COLUMNS, .relu = true});
+    check_product(&(product){PRODUCTS(2, 3, 2, 50001), .trans_a = true, .trans_b = true, .gap = {1, 1, 1}});
     if (gpu_class()) return;
     check_product(&(product){PRODUCT(64, 288, 1440, 1), .trans_b = true});
     check_product(&(product){PRODUCT(120, 600, 100, 1), .trans_a = true, .beta = 1});
 }
 END_TEST
 
-START_TEST(large_products_go_in_chunks)
+START_TEST(large_products_have_several_work_items_and_pieces_of_k)
 {
-    if (gpu_class()) return; /* chunks are the CPU path's */
+    if (gpu_class()) return; /* they are the CPU path's */
+    for (int trans = 0; trans < 4; trans++)
+        check_product(&(product){PRODUCT(270, 77, 333, 2), .trans_a = trans & 1, .trans_b = trans & 2,
+                                 .gap = {1, 2, 3}, .beta = trans == 3});
+    check_product(&(product){PRODUCT(20, 500, 643, 1), .bias_along = HG_BIAS_ROWS, .relu = true});
     check_product(&(product){PRODUCT(9, 200, 65000, 1), .rough = true, .trans_b = true, .bias_along = HG_BIAS_COLUMNS});
     check_product(&(product){PRODUCT(2, 66000, 3, 1), .bias_along = HG_BIAS_COLUMNS, .relu = true});
     check_product(&(product){PRODUCT(66000, 2, 3, 1), .bias_along = HG_BIAS_ROWS, .beta = 1});
@@ -133,6 +137,22 @@ START_TEST(tiles_of_gpus_cover_products_of_any_size)
                                      .beta = 1});
         }
     check_product(&(product){PRODUCTS(2, 36, 40, 2000), .trans_b = true, .bias_along = HG_BIAS_COLUMNS});
+}
+END_TEST
+
+START_TEST(thirty_two_kib_of_local_memory_and_many_units_do)
+{
+    hg_device *dev = test_device();
+    hg_device_info info = dev->info;
+    if (gpu_class()) return;
+    for (int i = 0; i < 4; i++) {
+        if (i % 2) dev->info.local_memory = 32 << 10;
+        if (i / 2) dev->info.units = 96;
+        check_product(&(product){PRODUCT(101, 77, 150, 1), .trans_a = i & 1, .trans_b = i & 2, .gap = {1, 2, 3}});
+        check_product(&(product){PRODUCT(35, 10, 3000, 1), .bias_along = HG_BIAS_COLUMNS});
+        check_product(&(product){PRODUCTS(2, 9, 40, 100), .f64 = test_has_f64(), .beta = 1});
+    }
+    dev->info = info;
 }
 END_TEST
 
@@ -216,8 +236,8 @@ static float *product_bits(int64_t m, int64_t n, int64_t k, float *c)
 
 START_TEST(the_same_product_gives_the_same_bits)
 {
-    const int64_t sizes[][3] = {{33, 100, 257}, {4, 20, 4000}};
-    float *first = malloc(400000 * sizeof *first), *again = malloc(400000 * sizeof *again);
+    const int64_t sizes[][3] = {{33, 100, 257}, {4, 20, 40000}};
+    float *first = malloc(800000 * sizeof *first), *again = malloc(800000 * sizeof *again);
     for (size_t s = 0; s < 2; s++) {
         int64_t m = sizes[s][0], n = sizes[s][1], k = sizes[s][2];
         product_bits(m, n, k, first);
@@ -298,6 +318,7 @@ Suite *gemm_suite(void)
         "gemm", every_transpose_at_every_edge_of_the_tiles, few_rows_by_a_matrix_that_lies_transposed,
         offsets_and_leading_dimensions_leave_the_rest_alone,
         alpha_and_beta, bias_and_relu, batches_share_an_operand_or_have_their_own, empty_sizes, a_long_sum_is_split,
-        large_products_go_in_chunks, tiles_of_gpus_cover_products_of_any_size, random_products, rounding_stays_within_the_metric, double_precision,
+        large_products_have_several_work_items_and_pieces_of_k,
+        thirty_two_kib_of_local_memory_and_many_units_do, tiles_of_gpus_cover_products_of_any_size, random_products, rounding_stays_within_the_metric, double_precision,
         double_precision_on_gpus, the_same_product_gives_the_same_bits, relu_keeps_nan, bad_problems_say_what_is_wrong);
 }
