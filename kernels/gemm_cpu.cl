@@ -24,13 +24,15 @@
 #ifndef K_MOST
 #define K_MOST 320      /* of k_piece: with NV = 2 a panel of 40 KB */
 #endif
+#ifndef STEPS
+#define STEPS 4         /* of k, unrolled: of packed A */
+#endif
 
 #include "gemm.clh"
 
 typedef HG_CAT_REAL(16) VECTOR;
 
 enum {
-    STEPS = 4,                      /* of k, unrolled: of packed A */
     LINE = 64 / sizeof(REAL),       /* elements of a cache line, */
     AHEAD = 1024 / sizeof(REAL)     /* and of packed A that is fetched ahead */
 };

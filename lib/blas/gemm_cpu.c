@@ -20,9 +20,10 @@ typedef struct tile {
     const char *name, *options, *small_options;
 } tile;
 
-static const tile wide = {8, 32, "8x32", "", "-DK_MOST=64"};
-static const tile narrow = {16, 16, "16x16", "-DMR=16 -DNV=1", "-DMR=16 -DNV=1 -DK_MOST=64"};
-static const tile double_tile = {8, 16, "8x16", "-DMR=8 -DNV=1 -DHG_F64=1", "-DMR=8 -DNV=1 -DHG_F64=1 -DK_MOST=64"};
+static const tile wide = {8, 32, "8x32", "", "-DK_MOST=64 -DSTEPS=1"};
+static const tile narrow = {16, 16, "16x16", "-DMR=16 -DNV=1", "-DMR=16 -DNV=1 -DK_MOST=64 -DSTEPS=1"};
+static const tile double_tile = {8, 16, "8x16", "-DMR=8 -DNV=1 -DHG_F64=1",
+                                 "-DMR=8 -DNV=1 -DHG_F64=1 -DK_MOST=64 -DSTEPS=1"};
 
 static const tile *choose(const hg_gemm_problem *p)
 {
