@@ -6,8 +6,9 @@
  * MR rows of NV vectors, is in registers. From the second piece on, C holds the sum so far; bias and ReLU come with the
  * last. Tiles that reach over the edge of C are computed whole (the last row of A again and again) and stored in part.
  *
- * Element (r, k) of A is a[r * a_row + k * a_k]; one of the strides is 1. Without `pack` it is read where it lies: for
- * one panel that pays. B is k x n with leading dimension ldb, or, with trans_b, n x k.
+ * Element (r, k) of A is a[r * a_row + k * a_k]; one of the strides is 1. Without `pack`, and in tiles of 16 rows, it is
+ * read where it lies: for one panel that pays. With SMALL, tiles of 8 rows always pack. B is k x n with leading dimension
+ * ldb, or, with trans_b, n x k.
  *
  * k_slice < k: group z = batch * slices + slice sums only its slice of k, into C's matrix number z; the slices are added
  * by gemm_finish.cl. Each element of C is summed in an order that depends on k, k_slice and k_piece alone. */
@@ -21,12 +22,12 @@
 #define NV 2
 #endif
 #define NB (NV * 16)
-#ifndef K_MOST
-#define K_MOST 320      /* of k_piece: with NV = 2 a panel of 40 KB */
+#ifndef SMALL
+#define SMALL 0         /* for little local memory, and for compilers that unrolled loops hold up */
 #endif
-#ifndef STEPS
-#define STEPS 4         /* of k, unrolled: of packed A */
-#endif
+#define K_MOST (SMALL ? 64 : 320)               /* of k_piece: with NV = 2 a panel of 8 or 40 KB */
+#define A_BYTES (SMALL ? 20 << 10 : 256 << 10)  /* that a work-item packs */
+#define STEPS (SMALL ? 1 : 4)                   /* of k, unrolled: of packed A */
 
 #include "gemm.clh"
 
@@ -41,7 +42,7 @@ enum {
 /* One tile, `rows` of which there are. */
 static inline void pack_tile(__local REAL *to, __global const REAL *a, long a_row, long a_k, int rows, int depth)
 {
-    if (a_k == 1) {
+    if (!SMALL && a_k == 1) {
         int k = 0;
         for (; k < depth; k += 16) {
             VECTOR v[16];
@@ -94,8 +95,8 @@ static inline void copy_panel(__local VECTOR *panel, __global const REAL *b, lon
         HG_PREFETCH(c_line + NB / 2, 1);                                                                               \
         c_line += ldc;                                                                                                 \
         for (int f = 0; f < rows; f++, b_line += ldb) {                                                                \
-            HG_PREFETCH_L2(b_line);                                                                                    \
-            HG_PREFETCH_L2(b_line + NB / 2);                                                                           \
+            HG_PREFETCH(b_line, 0);                                                                                    \
+            HG_PREFETCH(b_line + NB / 2, 0);                                                                           \
         }                                                                                                              \
     } while (0)
 
@@ -134,11 +135,14 @@ static inline void copy_panel(__local VECTOR *panel, __global const REAL *b, lon
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm(int m, int n, int k, int k_slice, int k_piece,
     int row_tiles, int panels, int slices, REAL alpha, REAL beta, __global const REAL *restrict a, long ao, long a_row,
-    long a_k, long a_step, int pack, __local REAL *restrict packed, __global const REAL *restrict b, long bo, long ldb,
+    long a_k, long a_step, int pack, __global const REAL *restrict b, long bo, long ldb,
     long b_step, int trans_b, __global REAL *restrict c, long co, long ldc, long c_step, int epilogue,
     __global const REAL *restrict bias, long bias_o)
 {
     __local VECTOR panel[K_MOST * NV];
+#if MR == 8
+    __local REAL packed[A_BYTES / sizeof(REAL)];
+#endif
     int z = (int)get_group_id(2), k_begin = z % slices * k_slice, k_end = min(k, k_begin + k_slice);
     int i_begin = (int)get_group_id(0) * row_tiles, i_end = min((m + MR - 1) / MR, i_begin + row_tiles);
     int j_begin = (int)get_group_id(1) * panels, j_end = min((n + NB - 1) / NB, j_begin + panels);
@@ -151,7 +155,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm(int m, int n, 
         REAL keep = k0 == k_begin ? beta : 1;
         int finish = k0 + depth == k_end ? epilogue : 0;
 #if MR == 8
-        for (int i = i_begin; pack && i < i_end; i++)
+        for (int i = i_begin; (SMALL || pack) && i < i_end; i++)
             pack_tile(packed + (i - i_begin) * deep * MR, a + i * MR * a_row + k0 * a_k, a_row, a_k,
                       min(MR, m - i * MR), depth);
 #endif
@@ -172,9 +176,9 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm(int m, int n, 
 #pragma unroll
                     for (int v = 0; v < NV; v++) acc[r][v] = 0;
 #if MR == 8
-                if (pack) {
+                if (SMALL || pack) {
                     __local const REAL *restrict x = packed + (i - i_begin) * deep * MR;
-                    ADD_PRODUCTS(STEPS, x[s * MR + r], MR, if (s * MR % LINE == 0) HG_PREFETCH(x + s * MR + AHEAD, 0));
+                    ADD_PRODUCTS(STEPS, x[s * MR + r], MR, if (s * MR % LINE == 0) HG_PREFETCH_L1(x + s * MR + AHEAD));
                 } else
 #endif
                 {

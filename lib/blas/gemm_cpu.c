@@ -5,13 +5,13 @@
 #include "cl/launch.h"
 
 enum {
-    K_BLOCK = 256,           /* of k at a time; a panel of B, 32 KB, stays in L1 */
-    K_MOST = 320,            /* as deep may a single piece be */
-    K_SMALL = 64,            /* both, with less than */
-    SMALL_LOCAL = 128 << 10, /* bytes of local memory */
-    LOCAL_SPARE = 1024,      /* bytes of it for the driver */
-    A_BYTES = 256 << 10,     /* of A that a work-item packs, at most; they stay in L2 */
-    MOST_ROWS = 4            /* of A for gemm_rows.cl */
+    K_BLOCK = 256,            /* of k at a time; a panel of B, 32 KB, stays in L1 */
+    K_MOST = 320,             /* as deep may a single piece be */
+    A_BYTES = 256 << 10,      /* of A that a work-item packs; they stay in L2 */
+    LOCAL_MEMORY = 384 << 10, /* bytes that the above need, or else: */
+    K_SMALL = 64,
+    A_BYTES_SMALL = 20 << 10,
+    MOST_ROWS = 4 /* of A for gemm_rows.cl */
 };
 
 /* A register tile: MR rows by NV vectors of 16. */
@@ -20,10 +20,9 @@ typedef struct tile {
     const char *name, *options, *small_options;
 } tile;
 
-static const tile wide = {8, 32, "8x32", "", "-DK_MOST=64 -DSTEPS=1"};
-static const tile narrow = {16, 16, "16x16", "-DMR=16 -DNV=1", "-DMR=16 -DNV=1 -DK_MOST=64 -DSTEPS=1"};
-static const tile double_tile = {8, 16, "8x16", "-DMR=8 -DNV=1 -DHG_F64=1",
-                                 "-DMR=8 -DNV=1 -DHG_F64=1 -DK_MOST=64 -DSTEPS=1"};
+static const tile wide = {8, 32, "8x32", "", "-DSMALL=1"};
+static const tile narrow = {16, 16, "16x16", "-DMR=16 -DNV=1", "-DMR=16 -DNV=1 -DSMALL=1"};
+static const tile double_tile = {8, 16, "8x16", "-DMR=8 -DNV=1 -DHG_F64=1", "-DMR=8 -DNV=1 -DHG_F64=1 -DSMALL=1"};
 
 static const tile *choose(const hg_gemm_problem *p)
 {
@@ -105,7 +104,6 @@ static void search(const terms *t, int64_t slices, grid *best, double *least)
 static grid share_out(hg_device *dev, const hg_gemm_problem *p, const tile *t, bool small, bool pack)
 {
     int64_t bytes = p->f64 ? 8 : 4, most = small ? K_SMALL : K_MOST;
-    int64_t local = (int64_t)dev->info.local_memory - LOCAL_SPARE - most * t->columns * bytes;
     terms all = {.rows = hg_ceil_div(p->m, t->rows),
                  .panels = hg_ceil_div(p->n, t->columns),
                  .batch = p->batch,
@@ -113,7 +111,7 @@ static grid share_out(hg_device *dev, const hg_gemm_problem *p, const tile *t, b
                  .units = dev->info.units,
                  .k_block = small ? K_SMALL : K_BLOCK,
                  .k_most = most,
-                 .a_elements = hg_min_i64(A_BYTES, local) / bytes,
+                 .a_elements = (small ? A_BYTES_SMALL : A_BYTES) / bytes,
                  .tile = t,
                  .pack = pack};
     grid best = {0};
@@ -127,8 +125,8 @@ static grid share_out(hg_device *dev, const hg_gemm_problem *p, const tile *t, b
 static hg_status multiply(hg_device *dev, const hg_gemm_problem *p, const tile *t)
 {
     /* Packed A pays from the second panel of B on. */
-    bool pack = p->n > t->columns;
-    bool small = dev->info.local_memory < SMALL_LOCAL;
+    bool small = dev->info.local_memory < LOCAL_MEMORY;
+    bool pack = p->n > t->columns || (small && t->rows == 8);
     grid g = share_out(dev, p, t, small, pack);
     int64_t bytes = p->f64 ? 8 : 4;
     bool split = g.slices > 1;
@@ -146,7 +144,6 @@ static hg_status multiply(hg_device *dev, const hg_gemm_problem *p, const tile *
                           hg_arg_real(p->f64, split ? 1 : p->alpha), hg_arg_real(p->f64, split ? 0 : p->beta),
                           HG_ARG_MEM(p->a.mem), HG_ARG_I64(p->a.offset), HG_ARG_I64(p->trans_a ? 1 : p->a.ld),
                           HG_ARG_I64(p->trans_a ? p->a.ld : 1), HG_ARG_I64(p->a.step), HG_ARG_I32(pack),
-                          HG_ARG_LOCAL((size_t)(pack ? g.row_tiles * t->rows * g.k_piece * bytes : 64)),
                           HG_ARG_MEM(p->b.mem), HG_ARG_I64(p->b.offset), HG_ARG_I64(p->b.ld), HG_ARG_I64(p->b.step),
                           HG_ARG_I32(p->trans_b), HG_ARG_MEM(c.mem), HG_ARG_I64(c.offset), HG_ARG_I64(c.ld),
                           HG_ARG_I64(c.step), HG_ARG_I32(split ? 0 : hg_gemm_epilogue(p)),
