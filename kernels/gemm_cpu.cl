@@ -1,17 +1,18 @@
 /* C = alpha A op(B) + beta C (+ bias, ReLU), C row-major. CPU class.
  *
- * A work-item, alone in its group, owns `row_tiles` x `panels` tiles of C and goes through k in pieces of k_piece. From
- * each it packs its rows of A into local memory, as [tile][k][MR], where they stay in L2; then it copies one panel of B
- * after the other, NB columns, to [k][NB], zero beyond n, which stays in L1 while the tiles of A pass by. The tile of C,
- * MR rows of NV vectors, is in registers. From the second piece on, C holds the sum so far; bias and ReLU come with the
- * last. Tiles that reach over the edge of C are computed whole (the last row of A again and again) and stored in part.
+ * A work-item, alone in its group, owns `row_tiles` x `panels` tiles of C and goes through k in pieces of k_piece.
+ * From each it packs its rows of A into local memory, as [tile][k][MR], where they stay in L2; then it copies one panel
+ * of B after the other, NB columns, to [k][NB], zero beyond n, which stays in L1 while the tiles of A pass by. The tile
+ * of C, MR rows of NV vectors, is in registers. From the second piece on, C holds the sum so far; bias and ReLU come
+ * with the last. Tiles that reach over the edge of C are computed whole (the last row of A again and again) and stored
+ * in part.
  *
- * Element (r, k) of A is a[r * a_row + k * a_k]; one of the strides is 1. Without `pack`, and in tiles of 16 rows, it is
- * read where it lies: for one panel that pays. With SMALL, tiles of 8 rows always pack. B is k x n with leading dimension
- * ldb, or, with trans_b, n x k.
+ * Element (r, k) of A is a[r * a_row + k * a_k]; one of the strides is 1. Without `pack`, and in tiles of 16 rows, it
+ * is read where it lies: for one panel that pays. With SMALL, tiles of 8 rows always pack. B is k x n with leading
+ * dimension ldb, or, with trans_b, n x k.
  *
- * k_slice < k: group z = batch * slices + slice sums only its slice of k, into C's matrix number z; the slices are added
- * by gemm_finish.cl. Each element of C is summed in an order that depends on k, k_slice and k_piece alone. */
+ * k_slice < k: group z = batch * slices + slice sums only its slice of k, into C's matrix number z; the slices are
+ * added by gemm_finish.cl. Each element of C is summed in an order that depends on k, k_slice and k_piece alone. */
 #include "common.clh"
 #include "transpose.clh"
 
@@ -43,8 +44,7 @@ enum {
 static inline void pack_tile(__local REAL *to, __global const REAL *a, long a_row, long a_k, int rows, int depth)
 {
     if (!SMALL && a_k == 1) {
-        int k = 0;
-        for (; k < depth; k += 16) {
+        for (int k = 0; k < depth; k += 16) {
             VECTOR v[16];
 #pragma unroll
             for (int r = 0; r < 16; r++)
@@ -53,7 +53,7 @@ static inline void pack_tile(__local REAL *to, __global const REAL *a, long a_ro
 #pragma unroll
             for (int q = 0; q < 16; q++) vstore8(v[q].lo, k + q, to);
         }
-    } else if (rows == MR) {
+    } else if (a_row == 1 && rows == MR) {
         for (int k = 0; k < depth; k++) vstore8(vload8(0, a + k * a_k), k, to);
     } else {
         for (int k = 0; k < depth; k++)
@@ -104,8 +104,8 @@ static inline void copy_panel(__local VECTOR *panel, __global const REAL *b, lon
     _Pragma("unroll") for (int r = 0; r < MR; r++) _Pragma("unroll") for (int v = 0; v < NV; v++)                      \
         acc[r][v] = fma((VECTOR)(element), y[s * NV + v], acc[r][v])
 
-/* Adds `depth` products to each element of the tile, `steps` of them at a time. `element`: of A, in row r, s steps after
- * x; `step`: of x. */
+/* Adds `depth` products to each element of the tile, `steps` of them at a time. `element`: of A, in row r, s steps
+ * after x; `step`: of x. */
 #define ADD_PRODUCTS(steps, element, step, prefetch)                                                                   \
     for (int begin = 0; begin < depth; begin += part) {                                                                \
         int left = min(part, depth - begin);                                                                           \
@@ -123,7 +123,7 @@ static inline void copy_panel(__local VECTOR *panel, __global const REAL *b, lon
         }                                                                                                              \
     }
 
-/* x, the sum of a tile's elements, becomes what is stored over `old`. Their place: row r, the columns of `columns_bias`. */
+/* x, the sum of a tile's elements in row r, becomes what is stored over `old`; columns_bias: of their columns. */
 #define FINISH(type, x, old, columns_bias, r)                                                                          \
     do {                                                                                                               \
         x *= alpha;                                                                                                    \
