@@ -52,7 +52,8 @@ static bool write_image(const hg_dataset *d, int64_t index, const char *folder, 
     char path[4200];
     hg_sample sample = {.data = pixels};
     if (hg_dataset_get(d, index, &sample) != HG_OK) return run_failed();
-    snprintf(path, sizeof path, "%s/%s/%05lld.png", folder, folder_names[sample.label], (long long)counts[sample.label]++);
+    snprintf(path, sizeof path, "%s/%s/%05lld.png", folder, folder_names[sample.label],
+             (long long)counts[sample.label]++);
     hg_image image = {.width = 28, .height = 28, .channels = 1, .pixels = pixels};
     return hg_image_write_png(path, &image) == HG_OK || run_failed();
 }
@@ -83,7 +84,7 @@ static bool write_part(const standin *s, bool train, int images)
 
 typedef struct eight {
     const standin *s;
-    hg_dataset *all[2];         /* to test, to train */
+    hg_dataset *all[2]; /* to test, to train */
 } eight;
 
 static hg_dataset *open_eight(const transfer_options *o, bool train, const hg_transform *transform, void *user)
@@ -200,7 +201,8 @@ static bool write_json(const standin *s, const row *rows, int count, double seco
                                               "best_test_accuracy", r->best, "last_test_accuracy", r->last,
                                               "mean_test_accuracy", r->mean, "seconds", r->seconds));
     }
-    root = json_pack("{s:s, s:I, s:f, s:o}", "arch", s->arch, "size", (json_int_t)s->size, "seconds", seconds, "runs", list);
+    root = json_pack("{s:s, s:I, s:f, s:o}", "arch", s->arch, "size", (json_int_t)s->size, "seconds", seconds, "runs",
+                     list);
     return run_write_json(s->json, root);
 }
 
@@ -209,7 +211,8 @@ static int experiment(const standin *s)
     row rows[] = {
         {"pretrained", "all, on eight other classes", .mode = TRANSFER_FINE_TUNE, .regime = TRANSFER_LARGE_LOW},
         {"frozen-random", "the last layer, after random weights", .mode = TRANSFER_FEATURE_EXTRACT},
-        {"frozen-pretrained", "the last layer (small data, similar)", .mode = TRANSFER_FEATURE_EXTRACT, .pretrained = true},
+        {"frozen-pretrained", "the last layer (small data, similar)", .mode = TRANSFER_FEATURE_EXTRACT,
+         .pretrained = true},
         {"small-low", "one block more (small data, not similar)", TRANSFER_FINE_TUNE, TRANSFER_SMALL_LOW, true},
         {"large-high", "two blocks more (large data, similar)", TRANSFER_FINE_TUNE, TRANSFER_LARGE_HIGH, true},
         {"large-low", "all (large data, not similar)", TRANSFER_FINE_TUNE, TRANSFER_LARGE_LOW, true}};
@@ -234,8 +237,13 @@ static int experiment(const standin *s)
 
 int standin_command(int argc, char **argv)
 {
-    standin s = {.arch = "resnet18", .out = "out/standin", .pretrain_images = 12000, .pretrain_epochs = 2, .epochs = 13,
-                 .size = 64, .workers = 2};
+    standin s = {.arch = "resnet18",
+                 .out = "out/standin",
+                 .pretrain_images = 12000,
+                 .pretrain_epochs = 2,
+                 .epochs = 13,
+                 .size = 64,
+                 .workers = 2};
     arg_option options[OPTIONS] = {
         {"arch", ARG_TEXT, &s.arch, "NAME", "the network (resnet18)"},
         {"data", ARG_TEXT, &s.data, "DIR", "folder of the four Fashion-MNIST files"},
@@ -246,7 +254,8 @@ int standin_command(int argc, char **argv)
         {"epochs", ARG_INT, &s.epochs, "N", "passes over the two classes (13)", 1, 1000},
         {"workers", ARG_INT, &s.workers, "N", "threads that read images ahead (2)", 0, 1024},
         {"seed", ARG_INT, &s.seed, "N", "of the random numbers (0)", 0, 9007199254740992.0},
-        {"device", ARG_TEXT, &s.device, "DEVICE", "gpu, cpu, nvidia, amd, intel, pocl or part of a name, :N for the N-th"},
+        {"device", ARG_TEXT, &s.device, "DEVICE",
+         "gpu, cpu, nvidia, amd, intel, pocl or part of a name, :N for the N-th"},
         {"json", ARG_TEXT, &s.json, "FILE", "write the table as JSON"}};
     arg_command command = {"standin", "[OPTIONS]", about, options, OPTIONS};
     const char *rest[argc];

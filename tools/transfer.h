@@ -1,7 +1,7 @@
 /* `hapgop transfer`: what its files share.
  * transfer_options.c reads the command line, transfer_prepare.c opens data, device and network, transfer_loop.c trains,
- * transfer_evaluate.c tests the checkpoints, transfer_report.c writes the files; transfer.c puts them together. standin.c
- * runs it several times, on data of its own. */
+ * transfer_evaluate.c tests the checkpoints, transfer_report.c writes the files; transfer.c puts them together.
+ * standin.c runs it several times, on data of its own. */
 #ifndef TOOLS_TRANSFER_H
 #define TOOLS_TRANSFER_H
 
@@ -17,17 +17,18 @@ extern const char *const transfer_modes[], *const transfer_regimes[];
 
 #define TRANSFER_OPTIONS 21
 typedef struct transfer_options {
-    const char *arch, *weights, *data, *out, *json, *device;    /* NULL: not given */
+    const char *arch, *weights, *data, *out, *json, *device; /* NULL: not given */
     const hg_model_info *model;
     int64_t epochs, batch, workers, size, seed;
-    double lr, trunk_lr, weight_decay;                          /* trunk_lr negative: lr */
+    double lr, trunk_lr, weight_decay; /* trunk_lr negative: lr */
     int mode, regime, schedule, rng, on_bad_image;
-    bool imagenet_norm, freeze_batch_norm, quiet, grey;         /* grey: the images have no channels */
+    bool imagenet_norm, freeze_batch_norm, quiet, grey; /* grey: the images have no channels */
     arg_option list[TRANSFER_OPTIONS];
 } transfer_options;
 
 /* Opens the images to train with, or to test with, after this transform; NULL with the library's error. */
-typedef hg_dataset *(*transfer_open_fn)(const transfer_options *o, bool train, const hg_transform *transform, void *user);
+typedef hg_dataset *(*transfer_open_fn)(const transfer_options *o, bool train, const hg_transform *transform,
+                                        void *user);
 
 typedef struct transfer_epoch {
     double loss, accuracy, rate, test_accuracy, seconds;
@@ -36,7 +37,7 @@ typedef struct transfer_epoch {
 typedef struct transfer_run {
     transfer_options *o;
     hg_device *dev;
-    transfer_open_fn open;              /* NULL: the folders train and test of o->data */
+    transfer_open_fn open; /* NULL: the folders train and test of o->data */
     void *user;
     hg_transform *train_transform, *test_transform;
     hg_dataset *train_set, *test_set;
@@ -44,12 +45,12 @@ typedef struct transfer_run {
     hg_module *model;
     hg_optimizer *optimizer;
     hg_scheduler *schedule;
-    int64_t classes, train_images;      /* train_images: those that were read in the last epoch */
+    int64_t classes, train_images; /* train_images: those that were read in the last epoch */
     int trained_tensors;
     int64_t trained_parameters, all_parameters;
-    transfer_epoch *epochs;             /* o->epochs of them; `done` are filled */
-    int64_t done, best;                 /* best: the checkpoint with most right answers, the first of equals; -1: none */
-    int64_t *confusion;                 /* classes x classes: row the true class, column the answer; of the best */
+    transfer_epoch *epochs; /* o->epochs of them; `done` are filled */
+    int64_t done, best;     /* best: the checkpoint with most right answers, the first of equals; -1: none */
+    int64_t *confusion;     /* classes x classes: row the true class, column the answer; of the best */
     double training_seconds, testing_seconds, waited;
 } transfer_run;
 
@@ -63,8 +64,8 @@ void transfer_free(transfer_run *run);
 /* Each returns false if something failed, which has been told. */
 bool transfer_prepare(transfer_run *run);
 bool transfer_train(transfer_run *run);
-bool transfer_evaluate(transfer_run *run);      /* every checkpoint of this run; writes best.pth */
-bool transfer_write(const transfer_run *run);   /* history.csv, curves.png, confusion.csv, .png, classes.csv; --json */
+bool transfer_evaluate(transfer_run *run);    /* every checkpoint of this run; writes best.pth */
+bool transfer_write(const transfer_run *run); /* history.csv, curves.png, confusion.csv, .png, classes.csv; --json */
 void transfer_print_classes(const transfer_run *run);
 
 /* "OUT/NAME". False, told, if that is too long. */

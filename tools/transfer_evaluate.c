@@ -117,7 +117,8 @@ static void print_end(const transfer_run *run)
     for (int64_t i = 0; i < run->done; i++) sum += run->epochs[i].test_accuracy;
     printf("Validation complete in %.0fm %.0fs\n", minutes, run->testing_seconds - 60 * minutes);
     printf("Best Acc: %4f\n", run->epochs[run->best].test_accuracy);
-    printf("Of %" PRId64 " tests on the same images the best is an optimistic figure: the last is %.4f, their mean %.4f.\n",
+    printf("Of %" PRId64
+           " tests on the same images the best is an optimistic figure: the last is %.4f, their mean %.4f.\n",
            run->done, run->epochs[run->done - 1].test_accuracy, sum / (double)run->done);
 }
 

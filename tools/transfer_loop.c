@@ -22,13 +22,13 @@ bool transfer_checkpoint(const transfer_run *run, int64_t epoch, char path[4200]
 
 /* ---- one epoch ---- */
 
-enum { PENDING = 64 };      /* losses that may stay on the device */
+enum { PENDING = 64 }; /* losses that may stay on the device */
 
 typedef struct sums {
     hg_tensor *pending[PENDING], *correct;
     int64_t size[PENDING], images, right;
     int count;
-    double loss;            /* times images */
+    double loss; /* times images */
 } sums;
 
 static hg_status flush(sums *s)
@@ -51,7 +51,8 @@ static hg_status step(transfer_run *run, const hg_batch *batch, sums *s)
     hg_tensor *loss = hg_cross_entropy(outputs, batch->targets, NULL);
     hg_status status = hg_backward(loss);
     if (status == HG_OK) status = hg_step(run->optimizer);
-    if (status == HG_OK && run->o->schedule == TRANSFER_ONE_CYCLE && run->schedule) status = hg_scheduler_step(run->schedule);
+    if (status == HG_OK && run->o->schedule == TRANSFER_ONE_CYCLE && run->schedule)
+        status = hg_scheduler_step(run->schedule);
     hg_no_grad_begin();
     hg_tensor *right = hg_sum(hg_eq(hg_argmax(hg_detach(outputs), 1, false), batch->targets), HG_ALL, false);
     hg_tensor *sum = hg_retain(hg_add(s->correct, right)), *kept = hg_retain(hg_detach(loss));

@@ -3,19 +3,16 @@
 
 #include "transfer.h"
 
-const char *const transfer_modes[] = {[TRANSFER_FEATURE_EXTRACT] = "feature-extract", [TRANSFER_FINE_TUNE] = "fine-tune",
-                                      NULL};
+const char *const transfer_modes[] = {
+    [TRANSFER_FEATURE_EXTRACT] = "feature-extract", [TRANSFER_FINE_TUNE] = "fine-tune", NULL};
 const char *const transfer_regimes[] = {[TRANSFER_SMALL_LOW] = "small-low",
                                         [TRANSFER_SMALL_HIGH] = "small-high",
                                         [TRANSFER_LARGE_LOW] = "large-low",
                                         [TRANSFER_LARGE_HIGH] = "large-high",
                                         NULL};
-static const char *const schedules[] = {[TRANSFER_CONSTANT] = "constant",
-                                        [TRANSFER_STEP] = "step",
-                                        [TRANSFER_COSINE] = "cosine",
-                                        [TRANSFER_ONE_CYCLE] = "one-cycle",
-                                        [TRANSFER_PLATEAU] = "plateau",
-                                        NULL};
+static const char *const schedules[] = {
+    [TRANSFER_CONSTANT] = "constant",   [TRANSFER_STEP] = "step",       [TRANSFER_COSINE] = "cosine",
+    [TRANSFER_ONE_CYCLE] = "one-cycle", [TRANSFER_PLATEAU] = "plateau", NULL};
 static const char *const rng_names[] = {[HG_RNG_PHILOX] = "philox", [HG_RNG_TORCH] = "torch", NULL};
 static const char *const bad_images[] = {[HG_BAD_IMAGE_STOP] = "stop", [HG_BAD_IMAGE_SKIP] = "skip", NULL};
 
@@ -32,14 +29,20 @@ static const char about[] =
     "side is resized and the middle cut out. As in the usual program there is no normalisation, which weights from\n"
     "ImageNet expect (--imagenet-norm), and frozen batch normalisations drift with the batches (--freeze-bn).\n"
     "\n"
-    "Files in --out: 00.pth, 01.pth, ... after each epoch, state dicts that load_state_dict() takes; best.pth, the one\n"
+    "Files in --out: 00.pth, 01.pth, ... after each epoch, state dicts that load_state_dict() takes; best.pth, the "
+    "one\n"
     "with most right answers in the test, with the names of the classes, for hapgop predict; history.csv, curves.png,\n"
     "confusion.csv and .png, classes.csv. The best of many tests on the same images is an optimistic figure: the last\n"
     "one and the mean are told too.";
 
 void transfer_options_default(transfer_options *o)
 {
-    *o = (transfer_options){.epochs = 13, .batch = 32, .workers = 2, .lr = 0.001, .trunk_lr = -1, .out = "out/transfer",
+    *o = (transfer_options){.epochs = 13,
+                            .batch = 32,
+                            .workers = 2,
+                            .lr = 0.001,
+                            .trunk_lr = -1,
+                            .out = "out/transfer",
                             .regime = TRANSFER_SMALL_LOW};
 }
 
@@ -61,16 +64,18 @@ static void describe(transfer_options *o)
         {"trunk-lr", ARG_REAL, &o->trunk_lr, "X", "that of the convolutions, if it is another", 0, 1e6},
         {"weight-decay", ARG_REAL, &o->weight_decay, "X", "of Adam (0)", 0, 1e6},
         {"schedule", ARG_CHOICE, &o->schedule, .choices = schedules,
-         .help = "of the learning rate: a tenth in the last third, to 0 along a cosine, one cycle, a tenth where the loss "
-                 "stands (constant)"},
+         .help =
+             "of the learning rate: a tenth in the last third, to 0 along a cosine, one cycle, a tenth where the loss "
+             "stands (constant)"},
         {"imagenet-norm", ARG_FLAG, &o->imagenet_norm, .help = "normalise as weights from ImageNet expect"},
         {"freeze-bn", ARG_FLAG, &o->freeze_batch_norm, .help = "frozen batch normalisations keep their statistics"},
         {"seed", ARG_INT, &o->seed, "N", "of the random numbers (0)", 0, 9007199254740992.0},
         {"rng", ARG_CHOICE, &o->rng, .choices = rng_names, .help = "the device's own generator, or PyTorch's stream"},
         {"on-bad-image", ARG_CHOICE, &o->on_bad_image, .choices = bad_images,
          .help = "an image that cannot be read ends the training, or is left out (stop)"},
-        {"device", ARG_TEXT, &o->device, "DEVICE", "gpu, cpu, nvidia, amd, intel, pocl or part of a name, :N for the N-th "
-                                                   "(see hapgop devices)"},
+        {"device", ARG_TEXT, &o->device, "DEVICE",
+         "gpu, cpu, nvidia, amd, intel, pocl or part of a name, :N for the N-th "
+         "(see hapgop devices)"},
         {"json", ARG_TEXT, &o->json, "FILE", "write history and results as JSON"},
     };
     _Static_assert(sizeof list == sizeof o->list, "as many as there is room for");

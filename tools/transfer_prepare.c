@@ -20,13 +20,13 @@ static hg_transform *make_transform(const transfer_options *o, bool train)
 {
     static const double mean[] = {0.485, 0.456, 0.406}, std[] = {0.229, 0.224, 0.225};
     int size = (int)o->size, square = (int)((o->size * 256 + 112) / 224);
-    return hg_compose((hg_transform *[]){
-        when(o->grey || o->model->channels == 1, hg_grayscale((int)o->model->channels)),
-        train ? hg_resize_to(square, square) : hg_resize(size),
-        train ? hg_random_resized_crop(size, size, NULL) : hg_center_crop(size, size),
-        when(train, hg_random_horizontal_flip(0.5)),
-        hg_to_tensor(),
-        when(o->imagenet_norm, hg_normalize(mean, std, 3))}, 6);
+    return hg_compose(
+        (hg_transform *[]){when(o->grey || o->model->channels == 1, hg_grayscale((int)o->model->channels)),
+                           train ? hg_resize_to(square, square) : hg_resize(size),
+                           train ? hg_random_resized_crop(size, size, NULL) : hg_center_crop(size, size),
+                           when(train, hg_random_horizontal_flip(0.5)), hg_to_tensor(),
+                           when(o->imagenet_norm, hg_normalize(mean, std, 3))},
+        6);
 }
 
 static hg_dataset *open_folder(const transfer_options *o, bool train, const hg_transform *transform, void *user)
@@ -48,7 +48,8 @@ static bool check_classes(const transfer_run *run)
         return output_error("there are %d classes to train and %d to test; they have to be the same", train, test);
     for (int i = 0; i < train; i++) {
         const char *a = hg_dataset_class(run->train_set, i), *b = hg_dataset_class(run->test_set, i);
-        if (strcmp(a, b)) return output_error("class %d is %s to train and %s to test; they have to be the same", i, a, b);
+        if (strcmp(a, b))
+            return output_error("class %d is %s to train and %s to test; they have to be the same", i, a, b);
     }
     return true;
 }
@@ -127,7 +128,7 @@ static bool choose_what_is_trained(transfer_run *run)
     bool similar = o->regime == TRANSFER_SMALL_HIGH || o->regime == TRANSFER_LARGE_HIGH;
     hg_finetune_options finetune = HG_FINETUNE_DEFAULTS;
     finetune.freeze_batch_norm = o->freeze_batch_norm;
-    if (o->mode == TRANSFER_FEATURE_EXTRACT) {      /* frozen first: the new layer is trained */
+    if (o->mode == TRANSFER_FEATURE_EXTRACT) { /* frozen first: the new layer is trained */
         hg_module_requires_grad(m, NULL, false);
         hg_freeze_batch_norm(m, NULL, o->freeze_batch_norm);
     }
@@ -143,7 +144,7 @@ static bool choose_what_is_trained(transfer_run *run)
 
 typedef struct listing {
     transfer_run *run;
-    FILE *trunk;            /* names of trained parameters before the classifier, commas between */
+    FILE *trunk; /* names of trained parameters before the classifier, commas between */
     int trunk_count;
 } listing;
 
@@ -192,11 +193,20 @@ static bool make_schedule(transfer_run *run)
     cycle.total_steps = o->epochs * hg_loader_length(run->train_loader);
     plateau.patience = 2;
     switch (o->schedule) {
-    case TRANSFER_CONSTANT: return true;
-    case TRANSFER_STEP: run->schedule = hg_multi_step_lr(opt, (int64_t[]){(2 * o->epochs + 2) / 3}, 1, 0.1); break;
-    case TRANSFER_COSINE: run->schedule = hg_cosine_lr(opt, o->epochs, 0); break;
-    case TRANSFER_ONE_CYCLE: run->schedule = hg_one_cycle_lr(opt, &cycle); break;
-    case TRANSFER_PLATEAU: run->schedule = hg_plateau_lr(opt, &plateau); break;
+    case TRANSFER_CONSTANT:
+        return true;
+    case TRANSFER_STEP:
+        run->schedule = hg_multi_step_lr(opt, (int64_t[]){(2 * o->epochs + 2) / 3}, 1, 0.1);
+        break;
+    case TRANSFER_COSINE:
+        run->schedule = hg_cosine_lr(opt, o->epochs, 0);
+        break;
+    case TRANSFER_ONE_CYCLE:
+        run->schedule = hg_one_cycle_lr(opt, &cycle);
+        break;
+    case TRANSFER_PLATEAU:
+        run->schedule = hg_plateau_lr(opt, &plateau);
+        break;
     }
     return run->schedule || run_failed();
 }

@@ -13,7 +13,7 @@
 
 typedef struct figures {
     int64_t images, answers, right;
-    double precision, recall, f1;       /* 0 where nothing was answered, as scikit-learn's zero_division=0 */
+    double precision, recall, f1; /* 0 where nothing was answered, as scikit-learn's zero_division=0 */
 } figures;
 
 static figures figures_of(const transfer_run *run, int64_t class)
@@ -36,14 +36,14 @@ static const char *class_name(const transfer_run *run, int64_t class)
 
 void transfer_print_classes(const transfer_run *run)
 {
-    printf("\nBy class, of %02" PRId64 ".pth:\n%-24s %9s %9s %9s %9s\n", run->best, "class", "precision", "recall", "F1",
-           "images");
+    printf("\nBy class, of %02" PRId64 ".pth:\n%-24s %9s %9s %9s %9s\n", run->best, "class", "precision", "recall",
+           "F1", "images");
     for (int64_t i = 0; i < run->classes; i++) {
         figures f = figures_of(run, i);
         printf("%-24s %9.4f %9.4f %9.4f %9" PRId64 "\n", class_name(run, i), f.precision, f.recall, f.f1, f.images);
     }
-    printf("Written: %s/best.pth, history.csv, curves.png, confusion.csv, confusion.png, classes.csv%s%s\n", run->o->out,
-           run->o->json ? "; " : "", run->o->json ? run->o->json : "");
+    printf("Written: %s/best.pth, history.csv, curves.png, confusion.csv, confusion.png, classes.csv%s%s\n",
+           run->o->out, run->o->json ? "; " : "", run->o->json ? run->o->json : "");
 }
 
 /* ---- CSV ---- */
@@ -145,9 +145,12 @@ static hg_status draw_matrix(const transfer_run *run, const char *path, const ch
     char title[64];
     for (int64_t i = 0; i < run->classes; i++) names[i] = class_name(run, i);
     snprintf(title, sizeof title, "Test images, %02" PRId64 ".pth", run->best);
-    return hg_matrix_write_png(path, &(hg_matrix_chart){.title = title, .row_label = "true class",
-                                                        .column_label = "answer", .names = names,
-                                                        .counts = run->confusion, .size = (int)run->classes});
+    return hg_matrix_write_png(path, &(hg_matrix_chart){.title = title,
+                                                        .row_label = "true class",
+                                                        .column_label = "answer",
+                                                        .names = names,
+                                                        .counts = run->confusion,
+                                                        .size = (int)run->classes});
 }
 
 static bool write_pictures(const transfer_run *run)
@@ -157,7 +160,8 @@ static bool write_pictures(const transfer_run *run)
     const char **names = malloc(sizeof *names * (size_t)run->classes);
     bool good = room && names ? transfer_path(run, "curves.png", curves) && transfer_path(run, "confusion.png", matrix)
                               : output_error("out of memory");
-    if (good && (draw_curves(run, curves, room) != HG_OK || draw_matrix(run, matrix, names) != HG_OK)) good = run_failed();
+    if (good && (draw_curves(run, curves, room) != HG_OK || draw_matrix(run, matrix, names) != HG_OK))
+        good = run_failed();
     free(room);
     free(names);
     return good;
@@ -170,10 +174,10 @@ static json_t *json_epochs(const transfer_run *run)
     json_t *list = json_array();
     for (int64_t i = 0; list && i < run->done; i++) {
         const transfer_epoch *e = &run->epochs[i];
-        json_t *one = json_pack("{s:I, s:o, s:o, s:o, s:o, s:f}", "epoch", (json_int_t)i, "loss", run_json_number(e->loss),
-                                "accuracy", run_json_number(e->accuracy), "test_accuracy",
-                                run_json_number(e->test_accuracy), "learning_rate", run_json_number(e->rate), "seconds",
-                                e->seconds);
+        json_t *one =
+            json_pack("{s:I, s:o, s:o, s:o, s:o, s:f}", "epoch", (json_int_t)i, "loss", run_json_number(e->loss),
+                      "accuracy", run_json_number(e->accuracy), "test_accuracy", run_json_number(e->test_accuracy),
+                      "learning_rate", run_json_number(e->rate), "seconds", e->seconds);
         if (!json_array_append_new(list, one)) continue;
         json_decref(list);
         list = NULL;

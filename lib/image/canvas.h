@@ -14,8 +14,8 @@ double hg_fit_text(cairo_t *cr, const char *text, double width, char out[256]);
 /* Draws in the current font with the baseline at y; `anchor` 0 starts, 0.5 centres, 1 ends the text at x. */
 void hg_draw_text(cairo_t *cr, const char *text, double x, double y, double anchor, double width);
 
-/* Draws on a white surface and makes an RGB image of it. Errors: those of `draw`; HG_E_ARG for a text that is not UTF-8;
- * HG_E_MEMORY. On failure *image is empty. */
+/* Draws on a white surface and makes an RGB image of it. Errors: those of `draw`; HG_E_ARG for a text that is not
+ * UTF-8; HG_E_MEMORY. On failure *image is empty. */
 typedef hg_status (*hg_draw_fn)(cairo_t *cr, const void *user);
 hg_status hg_draw_image(int width, int height, hg_draw_fn draw, const void *user, hg_image *image);
 

@@ -1,4 +1,5 @@
-/* A confusion matrix as coloured cells: a row for each true class, a column for each answer, dark where there are many. */
+/* A confusion matrix as coloured cells: a row for each true class, a column for each answer, dark where there are many.
+ */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,8 +12,8 @@ enum { MOST = 512, EDGE = 16, TITLE = 34, NAME_WIDTH = 150, LABEL = 24 };
 typedef struct layout {
     const hg_matrix_chart *m;
     int cell, left, top, width, height;
-    int names;                  /* room for the longest of them */
-    int64_t most;               /* the largest count, at least 1 */
+    int names;    /* room for the longest of them */
+    int64_t most; /* the largest count, at least 1 */
 } layout;
 
 static hg_status check(const hg_matrix_chart *m)
@@ -77,7 +78,7 @@ static void draw_turned(cairo_t *cr, const char *text, double x, double y, doubl
 
 static void draw_names(cairo_t *cr, const layout *l)
 {
-    int n = l->m->size, every = 1 + 11 / l->cell;      /* names that there is room for */
+    int n = l->m->size, every = 1 + 11 / l->cell; /* names that there is room for */
     double bottom = l->top + l->cell * n;
     hg_set_color(cr, 0x222222, 1);
     hg_set_font(cr, l->cell < 14 ? 9 : 13, false);

@@ -1,5 +1,6 @@
 /* Which part of a pretrained network is trained. A network is seen as blocks: convolutions up to a pooling layer, or a
- * Sequential of convolutions (ResNet's layer1 to layer4), and behind them the classifier, all that comes with a Linear. */
+ * Sequential of convolutions (ResNet's layer1 to layer4), and behind them the classifier, all that comes with a Linear.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,15 +13,15 @@
 /* A module all of which belongs to one block. */
 typedef struct unit {
     hg_module *module;
-    int block;              /* from the front, 1 on; 0: the classifier */
+    int block; /* from the front, 1 on; 0: the classifier */
 } unit;
 
 typedef struct division {
     unit *units;
     size_t count, capacity;
-    int blocks;             /* begun so far */
-    bool open;              /* whether the last one may get more */
-    bool classifier;        /* whether that has begun */
+    int blocks;      /* begun so far */
+    bool open;       /* whether the last one may get more */
+    bool classifier; /* whether that has begun */
     hg_status status;
 } division;
 
@@ -126,8 +127,8 @@ int hg_finetune_policy(hg_module *m, hg_data_size size, hg_similarity similarity
     hg_finetune_options o = given ? *given : HG_FINETUNE_DEFAULTS;
     division d;
     if (o.later_blocks < 0 || o.some_blocks < 0) {
-        hg_error(HG_E_ARG, "finetune_policy: numbers of blocks must not be negative, they are %d and %d", o.later_blocks,
-                 o.some_blocks);
+        hg_error(HG_E_ARG, "finetune_policy: numbers of blocks must not be negative, they are %d and %d",
+                 o.later_blocks, o.some_blocks);
         return -1;
     }
     hg_status status = divide_network(&d, m, "finetune_policy");
@@ -184,8 +185,8 @@ int hg_finetune_block(hg_module *m, const char *name)
             if (!own.name) block = from_the_end(&d, &d.units[i]);
         }
         if (block < 0)
-            hg_error(HG_E_ARG, "finetune_block: the %s has no parameter and no module with parameters '%s'", m->cls->name,
-                     s.name);
+            hg_error(HG_E_ARG, "finetune_block: the %s has no parameter and no module with parameters '%s'",
+                     m->cls->name, s.name);
     }
     free(d.units);
     return block;

@@ -29,7 +29,7 @@ static hg_tensor *run(segment s, hg_tensor *x)
 /* ---- the parameters ---- */
 
 typedef struct tensors {
-    hg_tensor **list;       /* the input, then parameters that require a gradient */
+    hg_tensor **list; /* the input, then parameters that require a gradient */
     size_t count, capacity;
     hg_status status;
 } tensors;
@@ -72,7 +72,7 @@ static hg_status collect(segment s, hg_tensor *x, tensors *t)
 typedef struct context {
     segment segment;
     size_t count, rng_size;
-    hg_tensor *inputs[];    /* those from 1 on are leaves, which the node's edges hold; then the state's bytes */
+    hg_tensor *inputs[]; /* those from 1 on are leaves, which the node's edges hold; then the state's bytes */
 } context;
 
 static void *rng_of(const context *c)
@@ -127,7 +127,7 @@ static hg_status run_again(const context *c, hg_tensor *x, hg_tensor **y)
 static hg_status recompute_backward(hg_node *n, hg_tensor *dy, hg_tensor **dx)
 {
     const context *c = hg_node_context(n);
-    for (size_t i = 0; i < c->count; i++)       /* none of them may have changed since */
+    for (size_t i = 0; i < c->count; i++) /* none of them may have changed since */
         if (!hg_ok(hg_node_saved(n, (int)i))) return hg_last_status();
     hg_tensor *x = hg_node_saved(n, 0), *y = NULL;
     if (hg_node_wants(n, 0)) HG_TRY(hg_set_requires_grad(x, true));
@@ -154,9 +154,11 @@ static hg_tensor *record(segment s, hg_tensor *x, const tensors *t)
     hg_tensor *y = run(s, x);
     hg_no_grad_end();
     if (hg_ok(y) && x->storage->version != version)
-        y = hg_fail(HG_E_STATE, "recompute: %s changes its input in place, so that it cannot run again; a range must not begin "
-                                "with ReLU(inplace=True)", s.first->cls->name);
-    if (hg_ok(y))   /* detached: it may be the input itself */
+        y = hg_fail(HG_E_STATE,
+                    "recompute: %s changes its input in place, so that it cannot run again; a range must not begin "
+                    "with ReLU(inplace=True)",
+                    s.first->cls->name);
+    if (hg_ok(y)) /* detached: it may be the input itself */
         y = hg_record(hg_detach(y), &recompute_op, t->list, (int)t->count, t->list, (int)t->count, c, size);
     free(c);
     return y;
@@ -168,7 +170,7 @@ hg_tensor *hg_forward_recomputed(hg_module *first, int count, hg_tensor *x)
     tensors t;
     if (!HG_CHECK_OPERANDS("recompute", x)) return hg_failed();
     hg_scope *scope = hg_scope_inner();
-    hg_tensor *y = collect(s, x, &t) != HG_OK          ? hg_failed()
+    hg_tensor *y = collect(s, x, &t) != HG_OK             ? hg_failed()
                    : hg_will_record(t.list, (int)t.count) ? record(s, x, &t)
                                                           : run(s, x);
     free(t.list);

@@ -36,10 +36,11 @@ static hg_status check(const hg_optimizer *opt, const hg_group_options *wanted, 
 {
     for (int g = 0; g < count; g++) {
         if (!members[g])
-            return hg_error(HG_E_ARG,
-                            "set_groups: group %d is empty: none of the %d parameters that %s trains matches \"%s\" and "
-                            "no pattern before it",
-                            g, opt->count, opt->cls->name, wanted[g].pattern ? wanted[g].pattern : "*");
+            return hg_error(
+                HG_E_ARG,
+                "set_groups: group %d is empty: none of the %d parameters that %s trains matches \"%s\" and "
+                "no pattern before it",
+                g, opt->count, opt->cls->name, wanted[g].pattern ? wanted[g].pattern : "*");
         if (wanted[g].lr != wanted[g].lr || wanted[g].weight_decay != wanted[g].weight_decay)
             return hg_error(HG_E_ARG, "set_groups: an option of group %d is not a number", g);
     }

@@ -43,11 +43,13 @@ static hg_status check(const hg_one_cycle_options *o)
     if (!(o->pct_start >= 0 && o->pct_start <= 1))
         return hg_error(HG_E_ARG, "OneCycleLR: Expected float between 0 and 1 pct_start, but got %g", o->pct_start);
     if (!(o->max_lr >= 0) || !(o->div_factor > 0) || !(o->final_div_factor > 0))
-        return hg_error(HG_E_ARG,
-                        "OneCycleLR: max_lr must not be negative, div_factor and final_div_factor must be positive; they "
-                        "are %g, %g, %g",
-                        o->max_lr, o->div_factor, o->final_div_factor);
-    if (o->cycle_momentum && !(o->base_momentum >= 0 && o->base_momentum < 1 && o->max_momentum >= 0 && o->max_momentum < 1))
+        return hg_error(
+            HG_E_ARG,
+            "OneCycleLR: max_lr must not be negative, div_factor and final_div_factor must be positive; they "
+            "are %g, %g, %g",
+            o->max_lr, o->div_factor, o->final_div_factor);
+    if (o->cycle_momentum &&
+        !(o->base_momentum >= 0 && o->base_momentum < 1 && o->max_momentum >= 0 && o->max_momentum < 1))
         return hg_error(HG_E_ARG, "OneCycleLR: momenta must be at least 0 and less than 1, they are %g and %g",
                         o->base_momentum, o->max_momentum);
     return HG_OK;
@@ -61,7 +63,8 @@ static void plan(hg_scheduler *s)
     s->phases[1] = (hg_cycle_phase){all - 1, "max_lr", "min_lr", "base_momentum", "max_momentum"};
     s->phase_count = 2;
     if (!o->three_phase) return;
-    s->phases[1] = (hg_cycle_phase){2 * o->pct_start * all - 2, "max_lr", "initial_lr", "base_momentum", "max_momentum"};
+    s->phases[1] =
+        (hg_cycle_phase){2 * o->pct_start * all - 2, "max_lr", "initial_lr", "base_momentum", "max_momentum"};
     s->phases[2] = (hg_cycle_phase){all - 1, "initial_lr", "min_lr", "max_momentum", "max_momentum"};
     s->phase_count = 3;
 }
@@ -71,8 +74,9 @@ static hg_status check_optimizer(const hg_optimizer *opt, const hg_one_cycle_opt
 {
     for (int g = 0; opt && o->cycle_momentum && opt->cls == &hg_sgd_class && g < opt->group_count; g++)
         if (!opt->groups[g].o.sgd.momentum)
-            return hg_error(HG_E_ARG, "OneCycleLR: SGD without momentum has none to cycle; give the optimizer a momentum, or "
-                                      "set cycle_momentum to false");
+            return hg_error(HG_E_ARG,
+                            "OneCycleLR: SGD without momentum has none to cycle; give the optimizer a momentum, or "
+                            "set cycle_momentum to false");
     return HG_OK;
 }
 

@@ -49,8 +49,7 @@ static double cosine_next(const hg_scheduler *s, double base, double lr)
     int64_t t = s->last_epoch, period = s->period;
     double since = (double)t, all = (double)period;
     if (t == 0) return lr;
-    if ((t - 1 - period) % (2 * period) == 0)
-        return lr + (base - s->eta_min) * (1 - cos(M_PI / all)) / 2;
+    if ((t - 1 - period) % (2 * period) == 0) return lr + (base - s->eta_min) * (1 - cos(M_PI / all)) / 2;
     return (1 + cos(M_PI * since / all)) / (1 + cos(M_PI * (since - 1) / all)) * (lr - s->eta_min) + s->eta_min;
 }
 
@@ -73,13 +72,20 @@ static double next(hg_scheduler *s, int group)
 {
     double lr = *hg_option(s->opt, group, s->opt->cls->lr);
     switch (s->kind) {
-    case HG_STEP_LR: return s->last_epoch == 0 || s->last_epoch % s->period ? lr : lr * s->gamma;
-    case HG_MULTI_STEP_LR: return multi_step_next(s, lr);
-    case HG_EXPONENTIAL_LR: return s->last_epoch == 0 ? lr : lr * s->gamma;
-    case HG_COSINE_LR: return cosine_next(s, s->base_lrs[group], lr);
-    case HG_LINEAR_LR: return linear_next(s, lr);
-    case HG_ONE_CYCLE_LR: return hg_one_cycle_next(s, group);
-    case HG_PLATEAU_LR: break;
+    case HG_STEP_LR:
+        return s->last_epoch == 0 || s->last_epoch % s->period ? lr : lr * s->gamma;
+    case HG_MULTI_STEP_LR:
+        return multi_step_next(s, lr);
+    case HG_EXPONENTIAL_LR:
+        return s->last_epoch == 0 ? lr : lr * s->gamma;
+    case HG_COSINE_LR:
+        return cosine_next(s, s->base_lrs[group], lr);
+    case HG_LINEAR_LR:
+        return linear_next(s, lr);
+    case HG_ONE_CYCLE_LR:
+        return hg_one_cycle_next(s, group);
+    case HG_PLATEAU_LR:
+        break;
     }
     return lr;
 }
@@ -109,7 +115,8 @@ hg_status hg_scheduler_step(hg_scheduler *s)
 {
     if (!s) return hg_error(HG_E_ARG, "scheduler_step: the scheduler is NULL");
     if (s->kind == HG_PLATEAU_LR)
-        return hg_error(HG_E_ARG, "scheduler_step: ReduceLROnPlateau goes by a metric; call hg_scheduler_step_metric()");
+        return hg_error(HG_E_ARG,
+                        "scheduler_step: ReduceLROnPlateau goes by a metric; call hg_scheduler_step_metric()");
     return step(s);
 }
 
@@ -157,8 +164,10 @@ hg_scheduler *hg_plateau_lr(hg_optimizer *opt, const hg_plateau_options *given)
 {
     hg_plateau_options o = given ? *given : HG_PLATEAU_DEFAULTS;
     if (!(o.factor < 1 && o.factor >= 0) || !(o.min_lr >= 0) || o.patience < 0 || o.cooldown < 0) {
-        hg_error(HG_E_ARG, "ReduceLROnPlateau: Factor should be < 1.0 and not negative, as patience, cooldown and min_lr; "
-                 "they are %g, %lld, %lld, %g", o.factor, (long long)o.patience, (long long)o.cooldown, o.min_lr);
+        hg_error(HG_E_ARG,
+                 "ReduceLROnPlateau: Factor should be < 1.0 and not negative, as patience, cooldown and min_lr; "
+                 "they are %g, %lld, %lld, %g",
+                 o.factor, (long long)o.patience, (long long)o.cooldown, o.min_lr);
         return NULL;
     }
     hg_scheduler *s = hg_scheduler_new(opt, HG_PLATEAU_LR);
@@ -250,8 +259,10 @@ hg_scheduler *hg_linear_lr(hg_optimizer *opt, double start_factor, double end_fa
 {
     if (!check_period(HG_LINEAR_LR, "total_iters", total_iters)) return NULL;
     if (!(start_factor > 0 && start_factor <= 1)) {
-        hg_error(HG_E_ARG, "LinearLR: Starting multiplicative factor expected to be greater than 0 and less or equal to 1, "
-                           "got %g", start_factor);
+        hg_error(HG_E_ARG,
+                 "LinearLR: Starting multiplicative factor expected to be greater than 0 and less or equal to 1, "
+                 "got %g",
+                 start_factor);
         return NULL;
     }
     if (!(end_factor >= 0 && end_factor <= 1)) {

@@ -10,7 +10,7 @@
 typedef struct field {
     const char *key;
     enum { INT, REAL, BOOL, TEXT } kind;
-    const void *at;         /* TEXT: the text itself */
+    const void *at; /* TEXT: the text itself */
 } field;
 
 enum { FIELDS = 12 };
@@ -18,9 +18,12 @@ enum { FIELDS = 12 };
 static int plateau_fields(const hg_scheduler *s, field out[FIELDS])
 {
     const hg_plateau_options *o = &s->plateau;
-    const field list[] = {{"factor", REAL, &o->factor},       {"patience", INT, &o->patience},
-                          {"cooldown", INT, &o->cooldown},    {"mode", TEXT, o->maximize ? "max" : "min"},
-                          {"threshold", REAL, &o->threshold}, {"threshold_mode", TEXT, o->absolute ? "abs" : "rel"},
+    const field list[] = {{"factor", REAL, &o->factor},
+                          {"patience", INT, &o->patience},
+                          {"cooldown", INT, &o->cooldown},
+                          {"mode", TEXT, o->maximize ? "max" : "min"},
+                          {"threshold", REAL, &o->threshold},
+                          {"threshold_mode", TEXT, o->absolute ? "abs" : "rel"},
                           {"eps", REAL, &o->eps}};
     memcpy(out, list, sizeof list);
     return (int)(sizeof list / sizeof *list);
@@ -31,8 +34,12 @@ static int fields_of(const hg_scheduler *s, field out[FIELDS])
 {
     int n = 0;
     switch (s->kind) {
-    case HG_STEP_LR: out[n++] = (field){"step_size", INT, &s->period}; break;
-    case HG_COSINE_LR: out[n++] = (field){"T_max", INT, &s->period}; break;
+    case HG_STEP_LR:
+        out[n++] = (field){"step_size", INT, &s->period};
+        break;
+    case HG_COSINE_LR:
+        out[n++] = (field){"T_max", INT, &s->period};
+        break;
     case HG_LINEAR_LR:
         out[n++] = (field){"start_factor", REAL, &s->start_factor};
         out[n++] = (field){"end_factor", REAL, &s->end_factor};
@@ -42,9 +49,11 @@ static int fields_of(const hg_scheduler *s, field out[FIELDS])
         out[n++] = (field){"total_steps", INT, &s->period};
         out[n++] = (field){"cycle_momentum", BOOL, &s->cycle.cycle_momentum};
         break;
-    case HG_PLATEAU_LR: return plateau_fields(s, out);
+    case HG_PLATEAU_LR:
+        return plateau_fields(s, out);
     case HG_MULTI_STEP_LR:
-    case HG_EXPONENTIAL_LR: break;
+    case HG_EXPONENTIAL_LR:
+        break;
     }
     if (s->kind == HG_COSINE_LR) out[n++] = (field){"eta_min", REAL, &s->eta_min};
     if (s->kind == HG_STEP_LR || s->kind == HG_MULTI_STEP_LR || s->kind == HG_EXPONENTIAL_LR)
@@ -57,10 +66,14 @@ static int fields_of(const hg_scheduler *s, field out[FIELDS])
 static hg_value *field_value(const field *f)
 {
     switch (f->kind) {
-    case INT: return hg_value_int(*(const int64_t *)f->at);
-    case REAL: return hg_value_double(*(const double *)f->at);
-    case BOOL: return hg_value_bool(*(const bool *)f->at);
-    case TEXT: return hg_value_string(f->at);
+    case INT:
+        return hg_value_int(*(const int64_t *)f->at);
+    case REAL:
+        return hg_value_double(*(const double *)f->at);
+    case BOOL:
+        return hg_value_bool(*(const bool *)f->at);
+    case TEXT:
+        return hg_value_string(f->at);
     }
     return NULL;
 }
@@ -150,8 +163,10 @@ hg_status hg_scheduler_to_value(const hg_scheduler *s, hg_value **out)
 
 static hg_status differs(const hg_scheduler *s, const char *where, const char *key)
 {
-    return hg_error(HG_E_FORMAT, "%s: the schedule in the file is another %s: its %s differs; make the scheduler with the "
-                    "options that it was made with then", where, hg_scheduler_names[s->kind], key);
+    return hg_error(HG_E_FORMAT,
+                    "%s: the schedule in the file is another %s: its %s differs; make the scheduler with the "
+                    "options that it was made with then",
+                    where, hg_scheduler_names[s->kind], key);
 }
 
 static hg_status check_field(const hg_scheduler *s, const field *f, const hg_value *state, const char *where)

@@ -18,25 +18,30 @@ static void check_blocks(const char *network_name, const char *const *names, con
 {
     hg_module *m = network(network_name);
     for (int i = 0; i < count; i++)
-        ck_assert_msg(hg_finetune_block(m, names[i]) == blocks[i], "%s: %s is in block %d, not %d; %s", network_name, names[i],
-                      hg_finetune_block(m, names[i]), blocks[i], hg_last_error());
+        ck_assert_msg(hg_finetune_block(m, names[i]) == blocks[i], "%s: %s is in block %d, not %d; %s", network_name,
+                      names[i], hg_finetune_block(m, names[i]), blocks[i], hg_last_error());
     hg_module_free(m);
 }
 #define BLOCKS(network, names, ...)                                                                                    \
     check_blocks(network, (const char *const[])names, (const int[]){__VA_ARGS__},                                      \
                  (int)(sizeof((const int[]){__VA_ARGS__}) / sizeof(int)))
-#define NAMES(...) {__VA_ARGS__}
+#define NAMES(...)                                                                                                     \
+    {                                                                                                                  \
+        __VA_ARGS__                                                                                                    \
+    }
 
 START_TEST(blocks_are_counted_from_the_classifier)
 {
-    BLOCKS("resnet18", NAMES("fc.weight", "layer4", "layer4.0.downsample.0.weight", "layer3", "layer1", "bn1", "conv1.weight"),
-           0, 1, 1, 2, 4, 5, 5);
+    BLOCKS("resnet18",
+           NAMES("fc.weight", "layer4", "layer4.0.downsample.0.weight", "layer3", "layer1", "bn1", "conv1.weight"), 0,
+           1, 1, 2, 4, 5, 5);
     BLOCKS("lenet5", NAMES("classifier", "features.3.bias", "features.0"), 0, 1, 2);
     BLOCKS("fashion-cnn", NAMES("fc1", "fc3.bias", "layer2", "layer1.1.running_mean"), 0, 0, 1, 2);
     BLOCKS("fashion-dnn", NAMES("fc1.weight", "fc3"), 0, 0);
-    BLOCKS("xai", NAMES("classifier.2", "features.48.weight", "features.40", "features.36", "features.0"), 0, 1, 1, 2, 5);
-    BLOCKS("googlenet", NAMES("fc", "inception5a.branch2.0.conv", "inception4e", "inception4a", "inception3b", "conv3",
-                              "conv1.bn"),
+    BLOCKS("xai", NAMES("classifier.2", "features.48.weight", "features.40", "features.36", "features.0"), 0, 1, 1, 2,
+           5);
+    BLOCKS("googlenet",
+           NAMES("fc", "inception5a.branch2.0.conv", "inception4e", "inception4a", "inception3b", "conv3", "conv1.bn"),
            0, 1, 2, 2, 3, 4, 5);
     hg_module *m = network("lenet5");
     ck_assert_int_eq(hg_finetune_block(m, "features.1"), -1);
@@ -59,7 +64,7 @@ START_TEST(the_four_cases_train_what_the_chapter_says)
               !hg_requires_grad(hg_parameter(m, "layer3.0.conv1.weight")));
     ck_assert_int_eq(hg_finetune_policy(m, HG_DATA_LARGE, HG_SIMILARITY_HIGH, NULL), 32);
     ck_assert_int_eq(hg_finetune_policy(m, HG_DATA_LARGE, HG_SIMILARITY_LOW, NULL), 62);
-    ck_assert_int_eq(hg_finetune_policy(m, HG_DATA_LARGE, HG_SIMILARITY_HIGH, &more), 59);  /* all but the stem */
+    ck_assert_int_eq(hg_finetune_policy(m, HG_DATA_LARGE, HG_SIMILARITY_HIGH, &more), 59); /* all but the stem */
     ck_assert_int_eq(hg_finetune_policy(m, HG_DATA_SMALL, HG_SIMILARITY_LOW, &more), 32);
     ck_assert_int_eq(hg_finetune_policy(NULL, HG_DATA_SMALL, HG_SIMILARITY_LOW, NULL), -1);
     test_error(HG_E_ARG, "finetune_policy: the module is NULL");
@@ -80,7 +85,8 @@ START_TEST(patterns_may_be_several)
     ck_assert_int_eq(hg_module_requires_grad(hg_child(m, "layer1"), NULL, true), 12);
     ck_assert_int_eq(hg_module_requires_grad(m, "nothing,,fc.bias", false), 1);
     ck_assert(!hg_requires_grad(hg_parameter(m, "fc.bias")) && hg_requires_grad(hg_parameter(m, "fc.weight")) &&
-              !hg_requires_grad(hg_parameter(m, "bn1.weight")) && hg_requires_grad(hg_parameter(m, "layer1.0.bn1.bias")));
+              !hg_requires_grad(hg_parameter(m, "bn1.weight")) &&
+              hg_requires_grad(hg_parameter(m, "layer1.0.bn1.bias")));
     hg_module_free(m);
 }
 END_TEST
@@ -105,7 +111,7 @@ START_TEST(a_new_classifier_has_the_old_ones_inputs)
         hg_module_free(m);
     }
     hg_module *m = hg_linear_module(test_device(), 2, 2, true);
-    ck_assert_int_eq(hg_replace_classifier(m, 3), HG_E_ARG);    /* it is the layer itself, in nothing */
+    ck_assert_int_eq(hg_replace_classifier(m, 3), HG_E_ARG); /* it is the layer itself, in nothing */
     test_error(HG_E_ARG, "no Linear layer below it");
     hg_module_free(m);
 }
@@ -140,8 +146,8 @@ static hg_tensor *loss_of(hg_module *m, hg_tensor *x)
 }
 
 typedef struct cost {
-    int launches;           /* of the backward pass */
-    uint64_t bytes;         /* that the graph keeps for it */
+    int launches;   /* of the backward pass */
+    uint64_t bytes; /* that the graph keeps for it */
 } cost;
 
 static cost cost_of(hg_module *m)
@@ -164,12 +170,12 @@ static cost cost_of(hg_module *m)
 
 START_TEST(what_is_frozen_keeps_nothing_and_launches_nothing)
 {
-    enum { MAP = BATCH * 8 * 32 * 32 * 4 };     /* bytes of what a layer gives */
+    enum { MAP = BATCH * 8 * 32 * 32 * 4 }; /* bytes of what a layer gives */
     hg_module *m = small_network();
-    cost_of(m);     /* gradients of parameters are made, they stay */
+    cost_of(m); /* gradients of parameters are made, they stay */
     cost whole = cost_of(m);
     ck_assert_int_eq(hg_finetune_policy(m, HG_DATA_SMALL, HG_SIMILARITY_HIGH, NULL), 2);
-    cost_of(m);     /* weights that stand are packed once, and kept */
+    cost_of(m); /* weights that stand are packed once, and kept */
     cost classifier = cost_of(m);
     hg_module_requires_grad(m, NULL, true);
     ck_assert_int_eq(hg_module_requires_grad(m, "0.*,1.*", false), 4);
@@ -178,7 +184,7 @@ START_TEST(what_is_frozen_keeps_nothing_and_launches_nothing)
     ck_assert_int_le(classifier.launches, 6);
     ck_assert_uint_lt(classifier.bytes, MAP / 4);
     ck_assert_int_lt(half.launches, whole.launches);
-    ck_assert_uint_ge(whole.bytes, half.bytes + MAP);   /* what the first normalisation gets, at least */
+    ck_assert_uint_ge(whole.bytes, half.bytes + MAP); /* what the first normalisation gets, at least */
     ck_assert_uint_ge(half.bytes, 2 * MAP);
     ck_assert_ptr_nonnull(hg_grad(hg_parameter(m, "3.weight")));
     hg_module_free(m);
@@ -202,7 +208,7 @@ START_TEST(a_frozen_layer_amid_others_passes_gradients_on_and_keeps_no_input)
             hg_scope *inner = hg_scope_begin(test_device());
             hg_tensor *in = hg_mul_scalar(x, 1), *y;
             y = relu ? hg_batch_norm_relu(in, mean, weight, weight, mean, false, 0.1, 1e-5, NULL)
-                                : hg_batch_norm(in, mean, weight, weight, mean, false, 0.1, 1e-5);
+                     : hg_batch_norm(in, mean, weight, weight, mean, false, 0.1, 1e-5);
             y = hg_scope_return(inner, y);
             kept[frozen] = test_memory() - before;
             ck_assert_hg(hg_backward_with(y, dy, false));
@@ -210,7 +216,7 @@ START_TEST(a_frozen_layer_amid_others_passes_gradients_on_and_keeps_no_input)
             hg_scope_end(s);
         }
         ck_assert_mem_eq(dx[0], dx[1], sizeof(double) * 2 * 3 * 5 * 5);
-        ck_assert_uint_lt(kept[1], kept[0]);    /* the input went with its scope */
+        ck_assert_uint_lt(kept[1], kept[0]); /* the input went with its scope */
         free(v);
         free(g);
         free(dx[0]);
@@ -247,7 +253,7 @@ START_TEST(a_frozen_trunk_drifts_in_training_unless_its_statistics_are_frozen)
 
     ck_assert_int_eq(hg_freeze_batch_norm(m, "1", true), 1);
     ck_assert_int_eq(hg_freeze_batch_norm(m, NULL, true), 2);
-    hg_train(m, true);      /* does not take it back */
+    hg_train(m, true); /* does not take it back */
     for (int i = 0; i < 3; i++) step(m, x);
     ck_assert_int_eq(hg_item_i64(tracked), 3);
     test_equal(mean, HG_SHAPE(8), drifted);
@@ -258,7 +264,7 @@ START_TEST(a_frozen_trunk_drifts_in_training_unless_its_statistics_are_frozen)
     hg_train(m, true);
     hg_finetune_options o = HG_FINETUNE_DEFAULTS;
     o.freeze_batch_norm = true;
-    hg_finetune_policy(m, HG_DATA_SMALL, HG_SIMILARITY_LOW, &o);    /* one block, for there is no pooling between */
+    hg_finetune_policy(m, HG_DATA_SMALL, HG_SIMILARITY_LOW, &o); /* one block, for there is no pooling between */
     step(m, x);
     ck_assert_int_eq(hg_item_i64(tracked), 4);
     hg_finetune_policy(m, HG_DATA_SMALL, HG_SIMILARITY_HIGH, &o);

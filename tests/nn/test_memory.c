@@ -18,7 +18,7 @@ static hg_module *plain_network(void)
     ck_assert_hg(hg_append(m, hg_relu_module(dev, false)));
     ck_assert_hg(hg_append(m, hg_flatten_module(dev, 1, -1)));
     ck_assert_hg(hg_append(m, hg_linear_module(dev, 4 * 4 * 4, 2, true)));
-    for (int i = 0; i < 4; i += 3) {    /* small integers: sums are exact in any order */
+    for (int i = 0; i < 4; i += 3) { /* small integers: sums are exact in any order */
         const char *names[] = {i ? "3.weight" : "0.weight", i ? "3.bias" : "0.bias"};
         for (int k = 0; k < 2; k++) {
             hg_tensor *p = hg_parameter(m, names[k]);
@@ -53,8 +53,10 @@ START_TEST(gradients_of_parts_add_up_to_those_of_the_batch)
     static const int64_t sizes[PARAMETERS] = {4 * 2 * 9, 4, 2 * 64, 2};
     hg_scope *s = hg_scope_begin(test_device());
     hg_module *m = plain_network();
-    double *v = test_integers(BATCH * 2 * 36, 2), *w = test_integers(BATCH * 2, 4), *whole[PARAMETERS], *parts[PARAMETERS];
-    hg_tensor *x = test_tensor(HG_F32, HG_SHAPE(BATCH, 2, 6, 6), v), *target = test_tensor(HG_F32, HG_SHAPE(BATCH, 2), w);
+    double *v = test_integers(BATCH * 2 * 36, 2), *w = test_integers(BATCH * 2, 4), *whole[PARAMETERS],
+           *parts[PARAMETERS];
+    hg_tensor *x = test_tensor(HG_F32, HG_SHAPE(BATCH, 2, 6, 6), v),
+              *target = test_tensor(HG_F32, HG_SHAPE(BATCH, 2), w);
     add_gradients(m, x, target, 1);
     hg_each_parameter(m, keep, &(double **){whole});
     for (int64_t i = 0; i < BATCH; i += 2)
@@ -221,7 +223,7 @@ static uint64_t kept_by(hg_module *m)
 
 START_TEST(activations_are_not_kept)
 {
-    enum { MAP = BATCH * 8 * 16 * 16 * 4 };     /* bytes that a layer gives */
+    enum { MAP = BATCH * 8 * 16 * 16 * 4 }; /* bytes that a layer gives */
     hg_module *m = deep_network();
     kept_by(m);
     uint64_t plain = kept_by(m);
@@ -230,7 +232,7 @@ START_TEST(activations_are_not_kept)
     one_range(m);
     uint64_t one = kept_by(m);
     ck_assert_uint_ge(plain, 4 * MAP);
-    ck_assert_uint_lt(two, 2 * MAP);        /* what goes from one to the other */
+    ck_assert_uint_lt(two, 2 * MAP); /* what goes from one to the other */
     ck_assert_uint_lt(one, MAP / 2);
     hg_module_free(m);
 }
@@ -248,7 +250,7 @@ START_TEST(the_inputs_gradient_and_a_second_walk)
         if (way) two_ranges(m);
         hg_tensor *loss = loss_of(m, x);
         ck_assert_hg(hg_backward_with(loss, NULL, true));
-        ck_assert_hg(hg_backward(loss));    /* adds the same again */
+        ck_assert_hg(hg_backward(loss)); /* adds the same again */
         dx[way] = test_read(hg_grad(x));
         ck_assert_hg(hg_set_grad(x, NULL));
     }

@@ -51,8 +51,8 @@ START_TEST(each_group_steps_with_its_own_options)
         read_all(m, now);
         for (int i = 0; i < TOTAL; i++) {
             double e = expected[row * TOTAL + i];
-            ck_assert_msg(fabs(now[i] - e) <= 1e-7 + 1e-6 * fabs(e), "step %d, element %d: %.9g, not %.9g", number, i, now[i],
-                          e);
+            ck_assert_msg(fabs(now[i] - e) <= 1e-7 + 1e-6 * fabs(e), "step %d, element %d: %.9g, not %.9g", number, i,
+                          now[i], e);
         }
         row++;
     }
@@ -97,9 +97,9 @@ START_TEST(parameters_are_divided_by_name_and_keep_their_states)
     hg_module *m = test_box(HG_F32);
     hg_optimizer *opt = hg_adam(m, NULL);
     step(m, opt, 1);
-    hg_tensor *state = opt->params[1].state[0];     /* of b */
+    hg_tensor *state = opt->params[1].state[0]; /* of b */
     hg_group_options groups[] = {{"c,b", 0.5, -1}, {"b", 1, -1}, {"[a]", -1, 0.25}};
-    ck_assert_int_eq(hg_set_groups(opt, groups, 2), HG_E_ARG);     /* the first takes b */
+    ck_assert_int_eq(hg_set_groups(opt, groups, 2), HG_E_ARG); /* the first takes b */
     test_error(HG_E_ARG, "group 1 is empty: none of the 3 parameters that Adam trains matches \"b\"");
     groups[0].pattern = "c";
     ck_assert_hg(hg_set_groups(opt, groups, 3));
