@@ -1,11 +1,11 @@
 /* Activation functions and their derivatives at s = x: see unary.clh. Both device classes. */
 #include "unary.clh"
 
-#define HALF ((TV)(T)0.5)
-#define ROOT_HALF ((TV)(T)0.70710678118654752440)           /* 1 / sqrt(2) */
-#define DENSITY ((TV)(T)0.39894228040143267794)             /* 1 / sqrt(2 pi) */
-#define TWICE_ROOT_2_PI ((TV)(T)1.59576912160573071176)     /* 2 sqrt(2 / pi) */
-#define CUBIC ((TV)(T)0.044715)
+#define HALF ((TV)REAL_(0.5))
+#define ROOT_HALF ((TV)REAL_(0.70710678118654752440))           /* 1 / sqrt(2) */
+#define DENSITY ((TV)REAL_(0.39894228040143267794))             /* 1 / sqrt(2 pi) */
+#define TWICE_ROOT_2_PI ((TV)REAL_(1.59576912160573071176))     /* 2 sqrt(2 / pi) */
+#define CUBIC ((TV)REAL_(0.044715))
 
 #if HG_CPU
 /* log(1 + x) for x of 0 to 1, whole vectors at once: what 1 + x rounds away is given back (W. Kahan). */
