@@ -32,6 +32,8 @@
 
 #include "gemm.clh"
 
+#if HG_CPU
+
 typedef HG_CAT_REAL(16) VECTOR;
 
 enum {
@@ -221,3 +223,4 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm(int m, int n, 
         }
     }
 }
+#endif
