@@ -13,7 +13,7 @@ static hg_status wrong(const char *pair, const char *what)
 {
     return hg_error(HG_E_ARG,
                     "HAPGOP_DEVICE_LIMITS: \"%s\" %s; write NAME=VALUE, ... of local_mem and max_alloc (bytes, or with K, "
-                    "M, G), max_wg (work-items), fp64 (0 or 1)",
+                    "M, G), max_wg (work-items), units (compute units), fp64 (0 or 1)",
                     pair, what);
 }
 
@@ -29,11 +29,13 @@ static hg_status apply(hg_device_info *info, char *pair)
         return HG_OK;
     }
     bool local = !strcmp(name, "local_mem"), group = !strcmp(name, "max_wg"), block = !strcmp(name, "max_alloc");
-    if (!local && !group && !block) return wrong(pair, "is no limit");
+    bool units = !strcmp(name, "units");
+    if (!local && !group && !block && !units) return wrong(pair, "is no limit");
     if (!hg_parse_size(sign + 1, &value) || !value) return wrong(pair, "has a value that is no size");
     if (local && value < info->local_memory) info->local_memory = value;
     if (group && value < info->max_work_group) info->max_work_group = (size_t)value;
     if (block && value < info->max_allocation) info->max_allocation = value;
+    if (units && value < info->units) info->units = (unsigned)value;
     return HG_OK;
 }
 

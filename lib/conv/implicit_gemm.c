@@ -315,7 +315,8 @@ static void prefer_shares(const hg_conv_problem *p, const hg_device *dev, hg_con
     c.value[SLICES] = (int32_t)hg_min_i64(blocks, units);
     if (cut_of(p, &c).images > 1) most = units;
     for (int64_t shares = 1; shares <= hg_min_i64(parts, most); shares *= 2) {
-        for (int64_t slices = hg_min_i64(blocks, hg_ceil_div(most, shares)); slices > 0; slices /= weights ? 2 : most) {
+        for (int64_t slices = hg_min_i64(blocks, hg_ceil_div(most, shares)); slices > 0;
+             slices = slices == 1 ? 0 : weights ? slices / 2 : 1) {
             c.value[SLICES] = (int32_t)hg_ceil_div(blocks, hg_ceil_div(blocks, slices));
             c.value[SHARES] = (int32_t)shares;
             prefer(p, dev, c, best, least);

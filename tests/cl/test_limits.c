@@ -17,18 +17,20 @@ START_TEST(each_limit_is_in_the_description)
 {
     hg_device_info info, whole;
     ck_assert_hg(hg_device_get_info(test_device(), &whole));
-    hg_device *dev = limited("local_mem=16K,max_wg=32,fp64=0,max_alloc=1M");
+    hg_device *dev = limited("local_mem=16K,max_wg=32,units=1,fp64=0,max_alloc=1M");
     ck_assert_msg(dev != NULL, "%s", hg_last_error());
     ck_assert_hg(hg_device_get_info(dev, &info));
     ck_assert_uint_eq(info.local_memory, 16384);
     ck_assert_uint_eq(info.max_work_group, 32);
+    ck_assert_uint_eq(info.units, 1);
     ck_assert_uint_eq(info.max_allocation, 1 << 20);
     ck_assert(!info.fp64);
     ck_assert_uint_eq(info.memory, whole.memory);
     hg_device_close(dev);
-    dev = limited("max_wg=1G,fp64=1");      /* nothing grows */
+    dev = limited("max_wg=1G,units=5G,fp64=1");      /* nothing grows */
     ck_assert_hg(hg_device_get_info(dev, &info));
     ck_assert_uint_eq(info.max_work_group, whole.max_work_group);
+    ck_assert_uint_eq(info.units, whole.units);
     ck_assert_int_eq(info.fp64, whole.fp64);
     hg_device_close(dev);
 }
@@ -66,6 +68,7 @@ START_TEST(text_that_says_nothing_is_refused)
         {"registers=4", "\"registers=4\" is no limit"},
         {"local_memory_of_the_device=4", "is no limit"},
         {"max_wg=many", "\"max_wg=many\" has a value that is no size"},
+        {"units=0", "has a value that is no size"},
         {"max_wg=0", "has a value that is no size"},
         {"max_alloc=-5", "has a value that is no size"},
         {"max_alloc=0.1", "has a value that is no size"},
