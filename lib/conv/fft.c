@@ -23,23 +23,6 @@
 enum { TILE, TILES };
 enum { LARGEST = 64, SMALLEST = 16, PLANE_FLOATS = 1 << 20, LEAST_BATCH = 64, BATCH_STEP = 4 };
 
-/* Backward-data as the forward convolution that it is; the others as they stand. Its padding may be negative. */
-static hg_conv_problem as_forward(const hg_conv_problem *p)
-{
-    hg_conv_problem f = *p;
-    if (p->direction != HG_CONV_BACKWARD_DATA) return f;
-    f.direction = HG_CONV_FORWARD;
-    f.channels = p->outputs;
-    f.outputs = p->channels;
-    for (int d = 0; d < p->rank; d++) {
-        int64_t reach = p->dilation[d] * (p->kernel[d] - 1);
-        f.size[d] = hg_conv_output(p, d);
-        f.begin[d] = reach - p->begin[d];
-        f.end[d] = reach - p->end[d];
-    }
-    return f;
-}
-
 /* One dimension is two with one row. Index of a problem's arrays: the last dimension, or the one before. */
 enum { ROWS, COLUMNS };
 
@@ -152,7 +135,7 @@ static places places_of(const hg_conv_problem *f, const hg_conv_config *c)
 
 static size_t fft_workspace(const hg_conv_problem *p, const hg_conv_config *c)
 {
-    hg_conv_problem f = as_forward(p);
+    hg_conv_problem f = hg_conv_as_forward(p);
     return (size_t)places_of(&f, c).end * 4;
 }
 
@@ -165,7 +148,7 @@ static size_t fft_packed(const hg_conv_problem *p, const hg_conv_config *c)
 
 static int fft_configs(const hg_conv_problem *p, const hg_device *dev, hg_conv_config *configs, int max)
 {
-    hg_conv_problem f = as_forward(p);
+    hg_conv_problem f = hg_conv_as_forward(p);
     int n = 0;
     (void)dev;
     for (int tile = SMALLEST; tile <= LARGEST && n < max; tile *= 2) {
@@ -186,7 +169,7 @@ static int fft_configs(const hg_conv_problem *p, const hg_device *dev, hg_conv_c
 /* Seconds. A pixel of a tile costs 12 ns to gather, transform and store on a CPU of two units through clFFT. */
 static double fft_cost(const hg_conv_problem *p, const hg_conv_config *c, const hg_device *dev)
 {
-    hg_conv_problem f = as_forward(p);
+    hg_conv_problem f = hg_conv_as_forward(p);
     cut t = cut_of(&f, c->value[TILE]);
     double units = dev->info.units ? dev->info.units : 1, pixel = hg_is_cpu(dev) ? 28e-9 / units : 1.5e-10;
     double chunks = (double)hg_ceil_div(t.all, c->value[TILES]), share = (double)c->value[TILES];
@@ -337,7 +320,7 @@ static hg_status pack_with(const job *j, bool mirrored, cl_mem own, int64_t spec
 
 static hg_status fft_prepare(hg_device *dev, const hg_conv_plan *plan, const hg_conv_buffers *b)
 {
-    hg_conv_problem f = as_forward(&plan->problem);
+    hg_conv_problem f = hg_conv_as_forward(&plan->problem);
     job j = {.dev = dev, .f = &f, .c = &plan->config, .b = b, .t = cut_of(&f, plan->config.value[TILE])};
     int64_t batch = pairs_of(&f, &j.t), spectra = part_size(batch * j.t.size);
     hg_block *own = hg_pool_take(dev, (size_t)(spectra + 2 * j.t.frequencies * hg_fft_pitch(batch)) * 4);
@@ -349,7 +332,7 @@ static hg_status fft_prepare(hg_device *dev, const hg_conv_plan *plan, const hg_
 
 static hg_status fft_run(hg_device *dev, const hg_conv_plan *plan, const hg_conv_buffers *b)
 {
-    hg_conv_problem f = as_forward(&plan->problem);
+    hg_conv_problem f = hg_conv_as_forward(&plan->problem);
     const hg_conv_config *c = &plan->config;
     job j = {.dev = dev, .f = &f, .c = c, .b = b, .t = cut_of(&f, c->value[TILE]), .at = places_of(&f, c)};
     const bool data = plan->problem.direction == HG_CONV_BACKWARD_DATA, weights = f.direction != HG_CONV_FORWARD;

@@ -25,22 +25,6 @@ typedef struct cut {
     int64_t units;            /* blocks of all images and groups */
 } cut;
 
-static hg_conv_problem forward_of(const hg_conv_problem *p)
-{
-    hg_conv_problem f = *p;
-    if (p->direction != HG_CONV_BACKWARD_DATA) return f;
-    f.direction = HG_CONV_FORWARD;
-    f.channels = p->outputs;
-    f.outputs = p->channels;
-    for (int d = 0; d < p->rank; d++) {
-        int64_t reach = (p->kernel[d] - 1) * p->dilation[d];
-        f.size[d] = hg_conv_output(p, d);
-        f.begin[d] = reach - p->begin[d];
-        f.end[d] = reach - p->end[d];
-    }
-    return f;
-}
-
 /* Remainders by the stride that a dimension's taps have; rows or columns that `n` outputs take of each. */
 static int64_t remainders(const hg_conv_problem *f, int d)
 {
@@ -54,7 +38,7 @@ static int64_t reach_of(const hg_conv_problem *f, int d, int64_t n)
 
 static cut cut_of(const hg_conv_problem *p, const hg_conv_config *c)
 {
-    cut k = {.f = forward_of(p)};
+    cut k = {.f = hg_conv_as_forward(p)};
     const hg_conv_problem *f = &k.f;
     const int w = f->rank - 1, h = w - 1;
     const int64_t rows = f->rank > 1 ? c->value[ROWS] : 1, height = f->rank > 1 ? hg_conv_output(f, h) : 1;
@@ -157,7 +141,7 @@ static double lines_cost(const hg_conv_problem *p, const hg_conv_config *c, cons
 /* The rows and shares that cost least and keep to the workspace; if none does, the smallest. */
 static int lines_configs(const hg_conv_problem *p, const hg_device *dev, hg_conv_config *configs, int max)
 {
-    const hg_conv_problem f = forward_of(p);
+    const hg_conv_problem f = hg_conv_as_forward(p);
     const int64_t height = f.rank > 1 ? hg_conv_output(&f, f.rank - 2) : 1;
     const int64_t cores = dev->info.units ? dev->info.units : 1;
     double least = 0;

@@ -18,6 +18,22 @@ int64_t hg_conv_output(const hg_conv_problem *p, int d)
     return room < 0 ? 0 : room / p->stride[d] + 1;
 }
 
+hg_conv_problem hg_conv_as_forward(const hg_conv_problem *p)
+{
+    hg_conv_problem f = *p;
+    if (p->direction != HG_CONV_BACKWARD_DATA) return f;
+    f.direction = HG_CONV_FORWARD;
+    f.channels = p->outputs;
+    f.outputs = p->channels;
+    for (int d = 0; d < p->rank; d++) {
+        int64_t reach = p->dilation[d] * (p->kernel[d] - 1);
+        f.size[d] = hg_conv_output(p, d);
+        f.begin[d] = reach - p->begin[d];
+        f.end[d] = reach - p->end[d];
+    }
+    return f;
+}
+
 int64_t hg_conv_input_area(const hg_conv_problem *p)
 {
     int64_t n = 1;

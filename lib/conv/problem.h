@@ -38,6 +38,10 @@ hg_status hg_conv_check(const hg_conv_problem *p);
 /* The output's size along dimension d < rank; 0 or less if the kernel does not fit. */
 int64_t hg_conv_output(const hg_conv_problem *p, int d);
 
+/* Backward-data of stride 1 as the forward convolution that it is, whose input is the output's gradient and whose padding
+ * may be negative; the other directions as they stand. */
+hg_conv_problem hg_conv_as_forward(const hg_conv_problem *p);
+
 /* Products of the last `rank` dimensions: of the input, the output and the kernel. */
 int64_t hg_conv_input_area(const hg_conv_problem *p);
 int64_t hg_conv_output_area(const hg_conv_problem *p);

@@ -177,30 +177,32 @@ bool hg_checkpoint_has(const hg_checkpoint *c, const char *name)
     return hg_value_find(v, name) != NULL;
 }
 
-hg_status hg_checkpoint_get_module(const hg_checkpoint *c, const char *name, hg_module *m)
+static hg_status find(const hg_checkpoint *c, const char *name, hg_value_kind kind, hg_value **item)
 {
-    hg_value *dict, *state;
+    hg_value *dict;
     const char *last;
     HG_TRY(walk(c, name, false, &dict, &last));
-    HG_TRY(hg_value_get(c->where, dict, last, HG_VALUE_DICT, &state));
+    return hg_value_get(c->where, dict, last, kind, item);
+}
+
+hg_status hg_checkpoint_get_module(const hg_checkpoint *c, const char *name, hg_module *m)
+{
+    hg_value *state;
+    HG_TRY(find(c, name, HG_VALUE_DICT, &state));
     return hg_module_from_value(m, state, c->where);
 }
 
 hg_status hg_checkpoint_get_optimizer(const hg_checkpoint *c, const char *name, hg_optimizer *opt)
 {
-    hg_value *dict, *state;
-    const char *last;
-    HG_TRY(walk(c, name, false, &dict, &last));
-    HG_TRY(hg_value_get(c->where, dict, last, HG_VALUE_DICT, &state));
+    hg_value *state;
+    HG_TRY(find(c, name, HG_VALUE_DICT, &state));
     return hg_optimizer_from_value(opt, state, c->where);
 }
 
 hg_status hg_checkpoint_get_scheduler(const hg_checkpoint *c, const char *name, hg_scheduler *s)
 {
-    hg_value *dict, *state;
-    const char *last;
-    HG_TRY(walk(c, name, false, &dict, &last));
-    HG_TRY(hg_value_get(c->where, dict, last, HG_VALUE_DICT, &state));
+    hg_value *state;
+    HG_TRY(find(c, name, HG_VALUE_DICT, &state));
     return hg_scheduler_from_value(s, state, c->where);
 }
 
@@ -239,11 +241,8 @@ hg_status hg_checkpoint_get_text(const hg_checkpoint *c, const char *name, const
 hg_status hg_checkpoint_get_array(const hg_checkpoint *c, const char *name, hg_dtype dtype, hg_shape *shape,
                                   const void **data)
 {
-    hg_value *dict;
     hg_value *item;
-    const char *last;
-    HG_TRY(walk(c, name, false, &dict, &last));
-    HG_TRY(hg_value_get(c->where, dict, last, HG_VALUE_ARRAY, &item));
+    HG_TRY(find(c, name, HG_VALUE_ARRAY, &item));
     hg_array *a = &item->array;
     if (a->dtype != (hg_array_dtype)dtype)
         return hg_error(HG_E_FORMAT, "%s: '%s' is an array of %s, not of %s", c->where, name,

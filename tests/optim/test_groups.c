@@ -8,20 +8,6 @@
 #include "suites.h"
 #include "tensor/tensor.h"
 
-enum { TOTAL = 17 + 4 + 3 };
-
-static void read_all(hg_module *m, double out[TOTAL])
-{
-    int at = 0;
-    for (int k = 0; k < 3; k++) {
-        hg_tensor *t = hg_parameter(m, (const char *[]){"a", "b", "c"}[k]);
-        double *v = test_read(t);
-        memcpy(out + at, v, sizeof *v * (size_t)hg_numel(t));
-        at += (int)hg_numel(t);
-        free(v);
-    }
-}
-
 static void step(hg_module *m, hg_optimizer *opt, int number)
 {
     for (int k = 0; k < 3; k++) test_set_grad(hg_parameter(m, (const char *[]){"a", "b", "c"}[k]), 10 * number + k);
@@ -41,16 +27,16 @@ static hg_optimizer *with_groups(hg_module *m)
 START_TEST(each_group_steps_with_its_own_options)
 {
     hg_shape shape;
-    double *expected = test_golden_values("optim/adamw_groups", &shape), now[TOTAL];
+    double *expected = test_golden_values("optim/adamw_groups", &shape), now[TEST_BOX];
     hg_module *m = test_box(HG_F32);
     hg_optimizer *opt = with_groups(m);
     ck_assert_int_eq(hg_group_count(opt), 2);
     for (int number = 1, row = 0; number <= 100; number++) {
         step(m, opt, number);
         if (number != 1 && number != 10 && number != 100) continue;
-        read_all(m, now);
-        for (int i = 0; i < TOTAL; i++) {
-            double e = expected[row * TOTAL + i];
+        test_read_box(m, now);
+        for (int i = 0; i < TEST_BOX; i++) {
+            double e = expected[row * TEST_BOX + i];
             ck_assert_msg(fabs(now[i] - e) <= 1e-7 + 1e-6 * fabs(e), "step %d, element %d: %.9g, not %.9g", number, i,
                           now[i], e);
         }
@@ -66,7 +52,7 @@ START_TEST(groups_go_through_checkpoints)
 {
     hg_module *m = test_box(HG_F32), *n = test_box(HG_F32);
     hg_optimizer *opt = with_groups(m), *other = with_groups(n), *single = hg_adamw(n, NULL);
-    double x[TOTAL], y[TOTAL];
+    double x[TEST_BOX], y[TEST_BOX];
     for (int number = 1; number <= 3; number++) step(m, opt, number);
     ck_assert_hg(hg_set_group_learning_rate(opt, 1, 0.25));
     hg_checkpoint *c = hg_checkpoint_new();
@@ -78,8 +64,8 @@ START_TEST(groups_go_through_checkpoints)
     ck_assert_double_eq(hg_group_learning_rate(other, 1), 0.25);
     step(m, opt, 4);
     step(n, other, 4);
-    read_all(m, x);
-    read_all(n, y);
+    test_read_box(m, x);
+    test_read_box(n, y);
     ck_assert_mem_eq(x, y, sizeof x);
     ck_assert_int_eq(hg_checkpoint_get_optimizer(c, "optimizer", single), HG_E_FORMAT);
     test_error(HG_E_FORMAT, "different number of parameter groups: 2 instead of 1");

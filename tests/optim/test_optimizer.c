@@ -9,20 +9,6 @@
 #include "suites.h"
 #include "tensor/tensor.h"
 
-enum { TOTAL = 17 + 4 + 3 };
-
-static void read_all(hg_module *m, double out[TOTAL])
-{
-    int at = 0;
-    for (int k = 0; k < 3; k++) {
-        hg_tensor *t = hg_parameter(m, (const char *[]){"a", "b", "c"}[k]);
-        double *v = test_read(t);
-        memcpy(out + at, v, sizeof *v * (size_t)hg_numel(t));
-        at += (int)hg_numel(t);
-        free(v);
-    }
-}
-
 /* Gradients as tests/oracle/optim.py sets them before step `step` (from 1). */
 static void set_grads(hg_module *m, int step)
 {
@@ -42,7 +28,7 @@ static hg_module *frozen_box(void)
 
 static void compare(const double *now, const double *expected, const char *golden, int step, double limit)
 {
-    for (int i = 0; i < TOTAL; i++)
+    for (int i = 0; i < TEST_BOX; i++)
         ck_assert_msg(fabs(now[i] - expected[i]) <= 1e-7 + limit * fabs(expected[i]),
                       "%s, step %d, element %d: %.9g, not %.9g", golden, step, i, now[i], expected[i]);
 }
@@ -50,15 +36,15 @@ static void compare(const double *now, const double *expected, const char *golde
 static void follow(const char *golden, hg_module *m, hg_optimizer *opt)
 {
     hg_shape shape;
-    double *expected = test_golden_values(golden, &shape), now[TOTAL];
-    ck_assert_int_eq(test_numel(shape), 3 * TOTAL);
+    double *expected = test_golden_values(golden, &shape), now[TEST_BOX];
+    ck_assert_int_eq(test_numel(shape), 3 * TEST_BOX);
     ck_assert_msg(opt != NULL, "%s", hg_last_error());
     for (int step = 1, row = 0; step <= 100; step++) {
         set_grads(m, step);
         ck_assert_hg(hg_step(opt));
         if (step != 1 && step != 10 && step != 100) continue;
-        read_all(m, now);
-        compare(now, expected + row++ * TOTAL, golden, step, step == 1 ? 2e-7 : 1e-6);
+        test_read_box(m, now);
+        compare(now, expected + row++ * TEST_BOX, golden, step, step == 1 ? 2e-7 : 1e-6);
     }
     free(expected);
     hg_optimizer_free(opt);
@@ -267,10 +253,10 @@ START_TEST(no_gradient_no_change_and_no_count)
 {
     hg_module *m = test_box(HG_F32);
     hg_optimizer *opt = hg_adam(m, NULL);
-    double before[TOTAL], after[TOTAL];
-    read_all(m, before);
+    double before[TEST_BOX], after[TEST_BOX];
+    test_read_box(m, before);
     ck_assert_hg(hg_step(opt));
-    read_all(m, after);
+    test_read_box(m, after);
     ck_assert_mem_eq(before, after, sizeof before);
     ck_assert_int_eq(opt->params[0].step, 0);
     ck_assert_ptr_null(opt->params[0].state[0]);
@@ -298,19 +284,19 @@ static void raise_fault(void)
 
 static void check_fault(hg_optimizer *opt, hg_module *m)
 {
-    double before[TOTAL], after[TOTAL];
+    double before[TEST_BOX], after[TEST_BOX];
     ck_assert_msg(opt != NULL, "%s", hg_last_error());
     for (int k = 0; k < 3; k++) test_set_grad(hg_parameter(m, (const char *[]){"a", "b", "c"}[k]), k);
     ck_assert_hg(hg_step(opt));
-    read_all(m, before);
+    test_read_box(m, before);
     raise_fault();
     ck_assert_hg(hg_step(opt));
     ck_assert_int_eq(hg_sync(test_device()), HG_E_ARG);
     test_error(HG_E_ARG, "Target 12 is out of bounds");
-    read_all(m, after);
+    test_read_box(m, after);
     ck_assert_mem_eq(before, after, sizeof before);
     ck_assert_hg(hg_step(opt));
-    read_all(m, after);
+    test_read_box(m, after);
     ck_assert_mem_ne(before, after, sizeof before);
     hg_optimizer_free(opt);
     hg_module_free(m);
@@ -352,14 +338,14 @@ START_TEST(the_learning_rate_can_be_changed_between_steps)
 {
     hg_module *m = test_box(HG_F32);
     hg_optimizer *opt = hg_sgd(m, NULL), *adam = hg_adam(m, NULL);
-    double before[TOTAL], after[TOTAL];
+    double before[TEST_BOX], after[TEST_BOX];
     ck_assert_double_eq(hg_learning_rate(opt), 1e-3);
     ck_assert_hg(hg_set_learning_rate(opt, 0));
     ck_assert_double_eq(hg_learning_rate(opt), 0);
     test_set_grad(hg_parameter(m, "a"), 0);
-    read_all(m, before);
+    test_read_box(m, before);
     ck_assert_hg(hg_step(opt));
-    read_all(m, after);
+    test_read_box(m, after);
     ck_assert_mem_eq(before, after, sizeof before);
     ck_assert_hg(hg_set_learning_rate(adam, 0.25));
     ck_assert_double_eq(hg_learning_rate(adam), 0.25);

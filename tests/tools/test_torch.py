@@ -2,14 +2,11 @@
 import os
 import sys
 
-try:
-    import torch
-except ImportError:
-    SYSTEM = '/usr/bin/python3'
-    if sys.executable != SYSTEM and os.path.exists(SYSTEM):
-        os.execv(SYSTEM, [SYSTEM] + sys.argv)
-    print('PyTorch is not installed')
-    sys.exit(77)
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'support'))
+from torch_python import need  # noqa: E402
+
+need('torch')
+import torch  # noqa: E402
 
 from torch import nn
 from torch.nn import functional as F

@@ -6,15 +6,12 @@ import os
 import struct
 import sys
 
-try:
-    import numpy
-    import torch
-except ImportError:
-    SYSTEM = '/usr/bin/python3'
-    if sys.executable != SYSTEM and os.path.exists(SYSTEM):
-        os.execv(SYSTEM, [SYSTEM] + sys.argv)
-    print('PyTorch is not installed')
-    sys.exit(77)
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'support'))
+from torch_python import need  # noqa: E402
+
+need('numpy', 'torch')
+import numpy  # noqa: E402
+import torch  # noqa: E402
 
 from support import Case, main, run
 

@@ -6,14 +6,11 @@ import sys
 import tempfile
 import zipfile
 
-try:
-    import torch
-except ImportError:
-    system = "/usr/bin/python3"
-    if sys.executable != system and os.path.exists(system):
-        os.execv(system, [system] + sys.argv)
-    print("PyTorch is not installed")
-    sys.exit(77)
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from torch_python import need  # noqa: E402
+
+need("torch")
+import torch  # noqa: E402
 
 
 def check(v):

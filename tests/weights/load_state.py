@@ -7,14 +7,11 @@ import subprocess
 import sys
 import tempfile
 
-try:
-    import torch
-except ImportError:
-    system = "/usr/bin/python3"
-    if sys.executable != system and os.path.exists(system):
-        os.execv(system, [system] + sys.argv)
-    print("PyTorch is not installed")
-    sys.exit(77)
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from torch_python import need  # noqa: E402
+
+need("torch")
+import torch  # noqa: E402
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "oracle"))
 import nn as oracle  # noqa: E402

@@ -9,15 +9,12 @@ import subprocess
 import sys
 import tempfile
 
-try:
-    import torch
-    import torchvision
-except ImportError:
-    system = "/usr/bin/python3"
-    if sys.executable != system and os.path.exists(system):
-        os.execv(system, [system] + sys.argv)
-    print("torchvision is not installed")
-    sys.exit(77)
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from torch_python import need  # noqa: E402
+
+need("torch", "torchvision")
+import torch  # noqa: E402
+import torchvision  # noqa: E402
 
 from torch import nn
 from torch.nn import functional as F
