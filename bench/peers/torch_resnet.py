@@ -1,8 +1,10 @@
 #!/usr/bin/python3
-"""ResNet-18 in PyTorch, timed: the answer to a batch of 224 x 224 images in eval mode, without gradients. "ms_median" is
-the least of the medians of the plain module, of the scripted one frozen, and of that one optimised for inference. Prints
-one JSON object. bench/peers/run starts this with the environment that suits PyTorch best; see bench/NOTES.md."""
+"""ResNet-18 in PyTorch, timed on 224 x 224 images. --mode infer: the answer to a batch in eval mode, without gradients;
+"ms_median" is the least of the medians of the plain module, of the scripted one frozen, and of that one optimised for
+inference. --mode train: a training step (forward, cross entropy, backward, Adam). Prints one JSON object. bench/peers/run
+starts this with the environment that suits PyTorch best; see bench/NOTES.md."""
 import argparse
+import copy
 import json
 import statistics
 import sys
@@ -36,13 +38,13 @@ def resnet18():
                          nn.MaxPool2d(3, 2, 1), *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 1000))
 
 
-def measure(net, images, seconds):
+def measure(work, seconds):
     for _ in range(3):
-        net(images)
+        work()
     times, begin = [], time.perf_counter()
     while len(times) < 5 or time.perf_counter() - begin < seconds:
         start = time.perf_counter()
-        net(images)
+        work()
         times.append((time.perf_counter() - start) * 1e3)
     return statistics.median(times)
 
@@ -56,22 +58,9 @@ def export(net, path):
                       dynamic_axes={'images': {0: 'batch'}, 'logits': {0: 'batch'}})
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split('\n', maxsplit=1)[0])
-    parser.add_argument('--batch', type=int, default=1)
-    parser.add_argument('--export', metavar='FILE', help='write the network as ONNX instead of timing it')
-    parser.add_argument('--seconds', type=float, default=2, help='for each form of the network')
-    parser.add_argument('--threads', type=int, default=2)
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    torch.manual_seed(0)
-    net, images = resnet18().eval(), torch.randn(options.batch, 3, 224, 224)
-    parameters = sum(p.numel() for p in net.parameters())
-    if parameters != 11689512:
-        sys.exit(f'{parameters} parameters: this is not ResNet-18')
-    if options.export:
-        export(net, options.export)
-        return
+def answers(net, images, seconds):
+    """Of each form of the network its median."""
+    net.eval()
     with torch.no_grad():
         expected = net(images)
         frozen = torch.jit.freeze(torch.jit.script(net))
@@ -80,9 +69,49 @@ def main():
         for name, form in forms.items():
             if not torch.allclose(form(images), expected, rtol=1e-2, atol=1e-3):
                 sys.exit(f'{name}: another answer')
-        times = {name: measure(form, images, options.seconds) for name, form in forms.items()}
-    json.dump({'torch': torch.__version__, 'batch': options.batch, 'forms': times, 'ms_median': min(times.values())},
-              sys.stdout)
+        return {name: measure(lambda form=form: form(images), seconds) for name, form in forms.items()}
+
+
+def training(net, images, seconds):
+    """Of the two memory formats their medians: oneDNN may like the images' channels last."""
+    labels, times = torch.arange(len(images)) * 37 % 1000, {}
+    for name, layout in (('module', torch.contiguous_format), ('channels last', torch.channels_last)):
+        form, batch = copy.deepcopy(net).to(memory_format=layout).train(), images.to(memory_format=layout)
+        optimizer, losses = torch.optim.Adam(form.parameters()), []
+
+        def step():
+            optimizer.zero_grad(set_to_none=True)
+            loss = nn.functional.cross_entropy(form(batch), labels)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.detach())
+
+        times[name] = measure(step, seconds)
+        if not losses[-1] < losses[0]:
+            sys.exit(f'{name}: the loss went from {losses[0]:.3f} to {losses[-1]:.3f}: it does not learn')
+    return times
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split('\n', maxsplit=1)[0])
+    parser.add_argument('--batch', type=int, default=1)
+    parser.add_argument('--mode', choices=['infer', 'train'], default='infer')
+    parser.add_argument('--export', metavar='FILE', help='write the network as ONNX instead of timing it')
+    parser.add_argument('--seconds', type=float, default=2, help='for each form of the network')
+    parser.add_argument('--threads', type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    net, images = resnet18(), torch.randn(options.batch, 3, 224, 224)
+    parameters = sum(p.numel() for p in net.parameters())
+    if parameters != 11689512:
+        sys.exit(f'{parameters} parameters: this is not ResNet-18')
+    if options.export:
+        export(net.eval(), options.export)
+        return
+    times = (training if options.mode == 'train' else answers)(net, images, options.seconds)
+    json.dump({'torch': torch.__version__, 'batch': options.batch, 'mode': options.mode, 'forms': times,
+               'ms_median': min(times.values())}, sys.stdout)
     print()
 
 
