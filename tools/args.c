@@ -140,6 +140,25 @@ arg_result args_parse(arg_command *c, int argc, char **argv, const char **rest, 
     return ARGS_OK;
 }
 
+enum { HELP_LEFT = 29, HELP_WIDTH = 110 }; /* columns: where help texts begin, and a line */
+
+/* In lines that begin at HELP_LEFT; the first one is there already. */
+static void print_wrapped(const char *text)
+{
+    int column = HELP_LEFT;
+    while (*text) {
+        int word = (int)strcspn(text, " ");
+        if (column > HELP_LEFT && column + 1 + word > HELP_WIDTH) {
+            printf("\n%*s", HELP_LEFT, "");
+            column = HELP_LEFT;
+        }
+        column += printf("%s%.*s", column > HELP_LEFT ? " " : "", word, text);
+        text += word;
+        text += strspn(text, " ");
+    }
+    putchar('\n');
+}
+
 void args_help(const arg_command *c)
 {
     printf("usage: %s %s%s%s\n\n%s\n", program_of(c), c->name, *c->usage ? " " : "", c->usage, c->about);
@@ -153,6 +172,11 @@ void args_help(const arg_command *c)
             n = (int)strlen(left);
             snprintf(left + n, sizeof left - (size_t)n, "%c%s", k ? '|' : ' ', o->choices[k]);
         }
-        printf("  %-26s %s\n", left, o->help);
+        int width = printf("  %s", left);
+        if (width < HELP_LEFT)
+            printf("%*s", HELP_LEFT - width, "");
+        else
+            printf("\n%*s", HELP_LEFT, "");
+        print_wrapped(o->help);
     }
 }

@@ -7,6 +7,7 @@
 #include <hapgop/hapgop.h>
 
 #include "args.h"
+#include "resume.h"
 
 typedef struct train_model {
     const char *name;               /* as on the command line and in checkpoints */
@@ -28,13 +29,6 @@ typedef struct train_options {
     arg_option list[TRAIN_OPTIONS];         /* as the command line knows them */
 } train_options;
 enum { TRAIN_MODE, EVAL_MODE };
-
-/* What a checkpoint says about an option (arg_option.group). */
-enum {
-    OPTION_LOCAL,       /* nothing: it belongs to one run */
-    OPTION_SAVED,       /* its value; the command line may give another */
-    OPTION_FIXED        /* its value; another one would be another training */
-};
 
 typedef struct train_evaluation {
     int64_t iteration, correct, total;
@@ -70,7 +64,7 @@ typedef struct train_run {
     hg_module *model;
     hg_optimizer *optimizer;
     int64_t iteration, epoch;               /* done */
-    char plans[17];                         /* hg_conv_plan_hash() after the first full batch, hexadecimal */
+    resume_plans plans;                     /* after the first full batch */
     int64_t start;                          /* iterations that were done when this run began */
     hg_tensor *pending[TRAIN_PENDING];      /* losses not yet read, the last one of `iteration` */
     int pending_count;
@@ -86,10 +80,6 @@ typedef struct train_run {
 
 /* train_options.c: ARGS_OK, or what main has to return is known (help was printed, or an error). */
 arg_result train_options_read(train_options *o, arg_command *c, int argc, char **argv);
-/* Writes the options that a checkpoint keeps, or takes those that were not given; false if there is a contradiction,
- * which has been told. */
-bool train_options_save(const arg_command *c, hg_checkpoint *checkpoint);
-bool train_options_load(arg_command *c, const hg_checkpoint *checkpoint);
 /* The command that goes on from `checkpoint`, on stdout. */
 void train_options_print_resume(const train_run *run, const char *checkpoint);
 

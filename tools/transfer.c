@@ -14,7 +14,8 @@ int transfer_execute(transfer_run *run)
     if (!transfer_train(run)) return 1;
     if (run->done && (!transfer_evaluate(run) || (run->best >= 0 && !transfer_write(run)))) return 1;
     if (run_signal) {
-        printf("Interrupted after %lld of %lld epochs\n", (long long)run->done, (long long)run->o->epochs);
+        printf("Interrupted after %lld of %lld epochs%s\n", (long long)run->done, (long long)run->o->epochs,
+               run->done && run->command ? "; the same command with --resume goes on" : "");
         return 130;
     }
     if (!run->o->quiet) transfer_print_classes(run);
@@ -43,7 +44,7 @@ int transfer_command(int argc, char **argv)
     arg_command command;
     arg_result parsed = transfer_options_read(&options, &command, argc, argv);
     if (parsed != ARGS_OK) return parsed == ARGS_HELP ? 0 : 2;
-    transfer_run run = {.o = &options};
+    transfer_run run = {.o = &options, .command = &command};
     run_show_warnings();
     int code = transfer_execute(&run);
     transfer_free(&run);

@@ -109,7 +109,7 @@ static bool train_epoch(transfer_run *run, int64_t epoch)
     if (hg_save_state(run->model, path) != HG_OK) return run_failed();
     e->seconds = run_now() - start;
     run->done++;
-    return true;
+    return !run->command || transfer_save_place(run);
 }
 
 /* ---- all of them ---- */
@@ -125,8 +125,12 @@ bool transfer_train(transfer_run *run)
 {
     transfer_options *o = run->o;
     double start = run_now(), best = 0;
+    for (int64_t epoch = 0; epoch < run->done; epoch++) { /* by runs before this one */
+        start -= run->epochs[epoch].seconds;
+        best = fmax(best, run->epochs[epoch].accuracy);
+    }
     hg_train(run->model, true);
-    for (int64_t epoch = 0; epoch < o->epochs && !run_signal; epoch++) {
+    for (int64_t epoch = run->done; epoch < o->epochs && !run_signal; epoch++) {
         if (!o->quiet) printf("Epoch %" PRId64 "/%" PRId64 "\n----------\n", epoch, o->epochs - 1);
         if (!train_epoch(run, epoch)) return false;
         if (run_signal) break;

@@ -29,11 +29,11 @@ static const char about[] =
     "side is resized and the middle cut out. As in the usual program there is no normalisation, which weights from\n"
     "ImageNet expect (--imagenet-norm), and frozen batch normalisations drift with the batches (--freeze-bn).\n"
     "\n"
-    "Files in --out: 00.pth, 01.pth, ... after each epoch, state dicts that load_state_dict() takes; best.pth, the "
-    "one\n"
+    "Files in --out: 00.pth, 01.pth, ... after each epoch, state dicts that load_state_dict() takes; best.pth, the one\n"
     "with most right answers in the test, with the names of the classes, for hapgop predict; history.csv, curves.png,\n"
-    "confusion.csv and .png, classes.csv. The best of many tests on the same images is an optimistic figure: the last\n"
-    "one and the mean are told too.";
+    "confusion.csv and .png, classes.csv; resume.pth, with which --resume goes on after the last whole epoch, bit for\n"
+    "bit as if there had been no stop. The best of many tests on the same images is an optimistic figure: the last one\n"
+    "and the mean are told too.";
 
 void transfer_options_default(transfer_options *o)
 {
@@ -53,29 +53,30 @@ static void describe(transfer_options *o)
         {"weights", ARG_TEXT, &o->weights, "FILE", "pretrained weights: .pth, safetensors, or a best.pth"},
         {"data", ARG_TEXT, &o->data, "DIR", "folder with train and test, a folder for each class in both"},
         {"out", ARG_TEXT, &o->out, "DIR", "folder to write to (out/transfer)"},
-        {"mode", ARG_CHOICE, &o->mode, .choices = transfer_modes, .help = "what is trained (feature-extract)"},
+        {"mode", ARG_CHOICE, &o->mode, .choices = transfer_modes, .help = "what is trained (feature-extract)", .group = RESUME_FIXED},
         {"regime", ARG_CHOICE, &o->regime, .choices = transfer_regimes,
-         .help = "how much fine-tune trains, by data and similarity (small-low)"},
-        {"epochs", ARG_INT, &o->epochs, "N", "passes over the training images (13)", 1, 10000},
-        {"batch", ARG_INT, &o->batch, "N", "images a step (32)", 1, 1e6},
+         .help = "how much fine-tune trains, by data and similarity (small-low)", .group = RESUME_FIXED},
+        {"epochs", ARG_INT, &o->epochs, "N", "passes over the training images (13)", 1, 10000, .group = RESUME_SAVED},
+        {"batch", ARG_INT, &o->batch, "N", "images a step (32)", 1, 1e6, .group = RESUME_FIXED},
         {"workers", ARG_INT, &o->workers, "N", "threads that read images ahead (2)", 0, 1024},
-        {"size", ARG_INT, &o->size, "N", "side of the images that the network gets (its own, 224 for most)", 1, 8192},
-        {"lr", ARG_REAL, &o->lr, "X", "learning rate of Adam (0.001)", 0, 1e6},
-        {"trunk-lr", ARG_REAL, &o->trunk_lr, "X", "that of the convolutions, if it is another", 0, 1e6},
-        {"weight-decay", ARG_REAL, &o->weight_decay, "X", "of Adam (0)", 0, 1e6},
+        {"size", ARG_INT, &o->size, "N", "side of the images that the network gets (its own, 224 for most)", 1, 8192, .group = RESUME_FIXED},
+        {"lr", ARG_REAL, &o->lr, "X", "learning rate of Adam (0.001)", 0, 1e6, .group = RESUME_FIXED},
+        {"trunk-lr", ARG_REAL, &o->trunk_lr, "X", "that of the convolutions, if it is another", 0, 1e6, .group = RESUME_FIXED},
+        {"weight-decay", ARG_REAL, &o->weight_decay, "X", "of Adam (0)", 0, 1e6, .group = RESUME_FIXED},
         {"schedule", ARG_CHOICE, &o->schedule, .choices = schedules,
          .help =
              "of the learning rate: a tenth in the last third, to 0 along a cosine, one cycle, a tenth where the loss "
-             "stands (constant)"},
-        {"imagenet-norm", ARG_FLAG, &o->imagenet_norm, .help = "normalise as weights from ImageNet expect"},
-        {"freeze-bn", ARG_FLAG, &o->freeze_batch_norm, .help = "frozen batch normalisations keep their statistics"},
-        {"seed", ARG_INT, &o->seed, "N", "of the random numbers (0)", 0, 9007199254740992.0},
-        {"rng", ARG_CHOICE, &o->rng, .choices = rng_names, .help = "the device's own generator, or PyTorch's stream"},
+             "stands (constant)", .group = RESUME_FIXED},
+        {"imagenet-norm", ARG_FLAG, &o->imagenet_norm, .help = "normalise as weights from ImageNet expect", .group = RESUME_FIXED},
+        {"freeze-bn", ARG_FLAG, &o->freeze_batch_norm, .help = "frozen batch normalisations keep their statistics", .group = RESUME_FIXED},
+        {"seed", ARG_INT, &o->seed, "N", "of the random numbers (0)", 0, 9007199254740992.0, .group = RESUME_FIXED},
+        {"rng", ARG_CHOICE, &o->rng, .choices = rng_names, .help = "the device's own generator, or PyTorch's stream", .group = RESUME_FIXED},
         {"on-bad-image", ARG_CHOICE, &o->on_bad_image, .choices = bad_images,
-         .help = "an image that cannot be read ends the training, or is left out (stop)"},
+         .help = "an image that cannot be read ends the training, or is left out (stop)", .group = RESUME_SAVED},
         {"device", ARG_TEXT, &o->device, "DEVICE",
          "gpu, cpu, nvidia, amd, intel, pocl or part of a name, :N for the N-th "
          "(see hapgop devices)"},
+        {"resume", ARG_FLAG, &o->resume, .help = "go on with what was interrupted in --out, with its options"},
         {"json", ARG_TEXT, &o->json, "FILE", "write history and results as JSON"},
     };
     _Static_assert(sizeof list == sizeof o->list, "as many as there is room for");

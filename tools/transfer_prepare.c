@@ -211,11 +211,10 @@ static bool make_schedule(transfer_run *run)
     return run->schedule || run_failed();
 }
 
-bool transfer_prepare(transfer_run *run)
+static bool prepare(transfer_run *run)
 {
     transfer_options *o = run->o;
-    if (!o->size) o->size = o->model->height;
-    if (!output_folder(o->out) || (o->json && !output_possible(o->json)) || !open_data(run)) return false;
+    if (!open_data(run)) return false;
     if (!o->quiet) printf("%lld\n", (long long)hg_dataset_length(run->train_set));
     run->dev = hg_device_open(o->device);
     if (!run->dev || hg_manual_seed(run->dev, (uint64_t)o->seed, (hg_rng_kind)o->rng) != HG_OK) return run_failed();
@@ -225,4 +224,16 @@ bool transfer_prepare(transfer_run *run)
     run->best = -1;
     return make_network(run) && choose_what_is_trained(run) && make_optimizer(run) && open_loaders(run) &&
            make_schedule(run);
+}
+
+bool transfer_prepare(transfer_run *run)
+{
+    transfer_options *o = run->o;
+    if (!output_folder(o->out) || (o->json && !output_possible(o->json))) return false;
+    hg_checkpoint *c = o->resume ? transfer_open_place(run) : NULL;
+    if (!c && (o->resume || !transfer_forget_place(run))) return false;
+    if (!o->size) o->size = o->model->height;
+    bool good = prepare(run) && (!c || transfer_load_place(run, c));
+    hg_checkpoint_free(c);
+    return good;
 }

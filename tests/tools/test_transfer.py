@@ -90,7 +90,7 @@ class Transfer(Case):
         result = json.loads(report.read_text())
         self.assertEqual(sorted(path.name for path in out.iterdir()),
                          ['00.pth', '01.pth', '02.pth', 'best.pth', 'classes.csv', 'confusion.csv', 'confusion.png',
-                          'curves.png', 'history.csv'])
+                          'curves.png', 'history.csv', 'resume.pth'])
         for name in ('curves.png', 'confusion.png'):
             self.assertEqual((out / name).read_bytes()[:8], b'\x89PNG\r\n\x1a\n')
         history = records_of(out / 'history.csv')
@@ -221,8 +221,65 @@ class Transfer(Case):
         process.send_signal(signal.SIGINT)
         text = process.communicate(timeout=60)[0]
         self.assertEqual(process.returncode, 130)
-        self.assertRegex(text, r'Interrupted after \d+ of 10000 epochs\n$')
+        self.assertRegex(text, r'Interrupted after \d+ of 10000 epochs; the same command with --resume goes on\n$')
         self.assertIn('features.0.weight', read_checkpoint(out / '00.pth'))
+
+    def test_goes_on_bit_for_bit_after_the_last_whole_epoch(self):
+        whole, parts = self.folder / 'whole', self.folder / 'parts'
+        fine = ['--mode', 'fine-tune', '--regime', 'large-low', '--lr', 0.003, '--trunk-lr', 0.002, '--seed', 3]
+        for more in (['--schedule', 'plateau'], ['--rng', 'torch', '--weight-decay', 0.01]):
+            lenet(whole, '--epochs', 3, *fine, *more)
+            lenet(parts, '--epochs', 1, *fine, *more)
+            text = lenet(parts, '--resume', '--epochs', 3).stdout
+            self.assertNotIn('Epoch 0/2', text)
+            self.assertIn('Epoch 1/2', text)
+            for name in ('00.pth', '01.pth', '02.pth', 'best.pth', 'curves.png', 'confusion.csv'):
+                self.assertEqual((whole / name).read_bytes(), (parts / name).read_bytes(), name)
+            for one, other in zip(records_of(whole / 'history.csv'), records_of(parts / 'history.csv'), strict=True):
+                self.assertEqual({**one, 'seconds': 0}, {**other, 'seconds': 0})
+
+    def test_a_schedule_goes_on_where_it_was(self):
+        whole, parts = self.folder / 'whole', self.folder / 'parts'
+        for schedule in ('one-cycle', 'cosine'):
+            lenet(whole, '--epochs', 3, '--schedule', schedule)
+            process = self.stop_after(parts, 1, '--epochs', '3', '--schedule', schedule)
+            if process.returncode:      # else it was done before the signal came
+                lenet(parts, '--resume')
+            self.assertEqual((whole / '02.pth').read_bytes(), (parts / '02.pth').read_bytes(), schedule)
+        self.assertSays(lenet(parts, '--resume', '--epochs', 4, code=1), 'cannot go on', 'resume.pth')
+
+    def stop_after(self, out, epochs, *arguments):
+        process = subprocess.Popen([PROGRAM, 'transfer', '--arch', 'lenet5', '--data', str(data), '--out', str(out),
+                                    '--batch', '8', *arguments], stdout=subprocess.PIPE, text=True)
+        for line in process.stdout:
+            if line.startswith(f'Epoch {epochs}/'):
+                process.send_signal(signal.SIGINT)
+        process.wait(60)
+        return process
+
+    def test_tests_alone_are_done_again(self):
+        out = self.folder / 'out'
+        lenet(out, '--epochs', 2)
+        for name in ('best.pth', 'history.csv'):
+            (out / name).unlink()
+        text = lenet(out, '--resume').stdout
+        self.assertNotIn('Epoch', text)
+        self.assertTrue((out / 'best.pth').exists())
+
+    def test_what_cannot_go_on_is_told(self):
+        out = self.folder / 'out'
+        self.assertSays(lenet(out, '--resume', code=1), 'nothing to go on with', 'resume.pth')
+        lenet(out, '--epochs', 2, '--lr', 0.01)
+        self.assertSays(lenet(out, '--resume', '--lr', 0.02, code=1), '--lr 0.02', 'leave --lr out')
+        self.assertSays(lenet(out, '--resume', '--epochs', 1, code=1), '2 epochs are done')
+        self.assertSays(run('transfer', '--arch', 'vgg11', '--data', data, '--out', out, '--resume', code=1),
+                        'is of lenet5, not of vgg11')
+        (out / '01.pth').rename(out / 'away.pth')
+        self.assertSays(lenet(out, '--resume', code=1), 'cannot go on', '01.pth')
+        lenet(out, '--regime', 'small-low', code=2)
+        self.assertTrue((out / 'resume.pth').exists())
+        lenet(out, folder=self.folder / 'none', code=1)     # a run from the start forgets the old one
+        self.assertFalse((out / 'resume.pth').exists())
 
 
 class StandIn(Case):
