@@ -497,6 +497,34 @@ static inline INDEX taps_before(const axis *a, INDEX n, INDEX m)
     return count;
 }
 
+/* An element of each of `outputs` outputs, `so` apart, to a row of a panel; zeros beyond the outputs. */
+static inline void pack_element(__global const REAL *restrict from, INDEX so, INDEX outputs, __global REAL *restrict to)
+{
+    for (INDEX v = 0; v < NB; v += 16, from += 16 * so) {
+        if (v + 16 <= outputs) {
+            HG_STOREV(((REALV)(from[0], from[so], from[2 * so], from[3 * so], from[4 * so], from[5 * so], from[6 * so],
+                               from[7 * so], from[8 * so], from[9 * so], from[10 * so], from[11 * so], from[12 * so],
+                               from[13 * so], from[14 * so], from[15 * so])), to + v);
+        } else {
+            for (INDEX i = 0; i < 16; i++) to[v + i] = v + i < outputs ? from[i * so] : 0;
+        }
+    }
+}
+
+/* The same of `count` elements that lie side by side, to as many rows. */
+static inline void pack_run(__global const REAL *restrict from, INDEX count, INDEX so, INDEX outputs,
+                            __global REAL *restrict to)
+{
+    for (INDEX i = 0; i < count; i += 16) {
+        for (INDEX o = 0; o < NB; o += 16) {
+            HG_TRANSPOSE16_FROM(v, from + o * so + i, so, outputs - o, count - i);
+#pragma unroll
+            for (int k = 0; k < 16; k++)
+                if (i + k < count) HG_STOREV(v[k], to + (i + k) * NB + o);
+        }
+    }
+}
+
 /* Element (output o, channel c, tap t) of the group is w[o * so + c * sc + t].
  * global: (panels of all groups, channels in sixteens) */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void pack_weight(AXES_ARGUMENTS, long8 shape, long so, long sc,
@@ -508,6 +536,10 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void pack_weight(AXES_AR
     const INDEX c0 = (INDEX)get_global_id(1) * 16, c1 = min(CG, c0 + 16);
     x += xo + g * OG * CG * K;
     packed += (long)get_global_id(0) * CG * K * NB;
+    if (phases == 1 && d.taps == 1 && sc == K) { /* taps lie in the order in which they are packed */
+        pack_run(x + o * (INDEX)so + c0 * K, (c1 - c0) * K, (INDEX)so, OG - o, packed + c0 * K * NB);
+        return;
+    }
     for (INDEX m = 0; m < phases; m++) {
         const INDEX mw = m % w.phases, mh = m / w.phases % h.phases, md = m / (w.phases * h.phases);
         const INDEX taps = taps_before(&h, h.taps, mh) * taps_before(&w, w.taps, mw);
@@ -518,12 +550,9 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void pack_weight(AXES_AR
                 for (INDEX k = 0; k < w.taps && j * h.reach % h.phases == mh; k++) {
                     if (k * w.reach % w.phases != mw) continue;
                     __global const REAL *from = x + (i * h.taps + j) * w.taps + k;
-                    for (INDEX c = c0; c < c1; c++) {
-                        __global REAL *to = packed + (c * taps + n) * NB;
-                        for (INDEX v = 0; v < min((INDEX)NB, OG - o); v++)
-                            to[v] = from[(o + v) * (INDEX)so + c * (INDEX)sc];
-                        for (INDEX v = OG - o; v < NB; v++) to[v] = 0;
-                    }
+                    for (INDEX c = c0; c < c1; c++)
+                        pack_element(from + o * (INDEX)so + c * (INDEX)sc, (INDEX)so, OG - o,
+                                     packed + (c * taps + n) * NB);
                     n++;
                 }
             }
