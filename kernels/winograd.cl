@@ -1,11 +1,12 @@
 /* Winograd's convolutions: 3 x 3 of stride 1 with a quarter of the multiplications (tiles of 4 x 4) or four ninths (2 x
- * 2), of one dimension 3 with a half or two thirds; winograd.clh, winograd_cpu.clh. CPU class. The last tiles of rows and
- * columns of F(4 x 4) have only the outputs that there are, and only their points.
+ * 2), of one dimension 3 with a half or two thirds; winograd.clh, winograd_cpu.clh. CPU class. The last tiles of rows
+ * and columns of F(4 x 4) have only the outputs that there are, and only their points. Of stride 2 by tiles of 4 x 4
+ * with nine sixteenths: a patch has 81 planes, which are added up to 25 sums; else both are as many as POINTS.
  *
  * winograd_weights  u[panel][POINTS][C16][NB] = G g G^T, NB = 16 NV outputs a panel, C16 channels in whole vectors, zero
  *                   beyond C. A work-item: a panel by 16 channels. Outputs beyond O repeat the last one.
  * winograd_fwd      a work-item takes blocks of R rows of tiles, one after the other, and a share of the panels:
- *                   v[POINTS][C16/16][T][16] of all channels, then m[panel][POINTS][T][NB] = v u of TURN panels at a
+ *                   v[PATCH][C16/16][T][16] of all channels, then m[panel][SUMS][T][NB] = v u of TURN panels at a
  *                   time, and from it the outputs. T is the places of a block's tiles. v, m and a band of rows before
  *                   and after lie in the work-item's slice of workspace. With TURN 1 a panel's m is still at hand when it
  *                   becomes outputs, and v is read once a panel; with many channels v is too large to stay in the cache
@@ -55,8 +56,8 @@ PART void weight_block(__global const REAL *restrict w, INDEX so, INDEX sc, INDE
     for (int c = 0; c < 16; c++, u += NB) {
         REALV t[POINTS];
 #pragma unroll
-        for (int k = 0; k < TAPS; k++) t[k / 3 * PATCH_W + k % 3] = taps[c * TAPS + k];
-        WINOGRAD_BOTH(winograd_g, t, 3, PATCH_H);
+        for (int k = 0; k < TAPS; k++) t[k / 3 * POINTS_W + k % 3] = taps[c * TAPS + k];
+        WINOGRAD_BOTH(winograd_g, t, 3, POINTS_H);
 #pragma unroll
         for (int p = 0; p < POINTS; p++) HG_STOREV(t[p], u + p * step);
     }
@@ -82,28 +83,39 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void winograd_weights(lo
                  u + panel * POINTS * step + c0 * NB, step);
 }
 
-/* m[tile][NB] (+)= sum over `blocks` of 16 channels of v[block][tile][16] u[channel][NB], of so many tiles. Meanwhile
- * `lines` lines of memory for each block are fetched from `next` on. */
-static inline __attribute__((always_inline)) void multiply_tiles(const int tiles, __global const REAL *restrict v,
-    INDEX step, __global const REAL *restrict u, INDEX blocks, __global REAL *restrict m, bool first,
-    __global const REAL *next, INDEX lines)
+/* Terms of a sum that lie apart: of v and u, elements from one to the next down and across, and how many there are. */
+typedef struct terms {
+    INDEX v_down, v_across, u_down, u_across;
+    int down, across;
+} terms;
+
+/* m[tile][NB] (+)= sum over all terms and `blocks` of 16 channels of v[block][tile][16] u[channel][NB], of so many
+ * tiles. Meanwhile `lines` lines of memory for each block are fetched from `next` on. */
+static inline __attribute__((always_inline)) void multiply_tiles(const int tiles, const terms *s,
+    __global const REAL *restrict v0, INDEX step, __global const REAL *restrict u0, INDEX blocks,
+    __global REAL *restrict m, bool first, __global const REAL *next, INDEX lines)
 {
     REALV acc[MR][NV];
 #pragma unroll
     for (int i = 0; i < tiles; i++)
 #pragma unroll
         for (int j = 0; j < NV; j++) acc[i][j] = first ? (REALV)(0) : vload16(i * NV + j, m);
-    for (INDEX b = 0; b < blocks; b++, v += step, u += 16 * NB) {
-        for (INDEX i = 0; i < lines; i++, next += 16) HG_PREFETCH(next, 0);
+    for (int term = 0; term < (STRIDE == 1 ? 1 : s->down * s->across); term++) {
+        const int a = STRIDE == 1 ? 0 : term / s->across, b = STRIDE == 1 ? 0 : term - a * s->across;
+        __global const REAL *v = v0 + (STRIDE == 1 ? 0 : a * s->v_down + b * s->v_across);
+        __global const REAL *u = u0 + (STRIDE == 1 ? 0 : a * s->u_down + b * s->u_across);
+        for (INDEX k16 = 0; k16 < blocks; k16++, v += step, u += 16 * NB) {
+            for (INDEX i = 0; i < lines; i++, next += 16) HG_PREFETCH(next, 0);
 #pragma unroll 4
-        for (int k = 0; k < 16; k++) {
-            REALV w[NV];
+            for (int k = 0; k < 16; k++) {
+                REALV w[NV];
 #pragma unroll
-            for (int j = 0; j < NV; j++) w[j] = vload16(j, u + k * NB);
+                for (int j = 0; j < NV; j++) w[j] = vload16(j, u + k * NB);
 #pragma unroll
-            for (int i = 0; i < tiles; i++)
+                for (int i = 0; i < tiles; i++)
 #pragma unroll
-                for (int j = 0; j < NV; j++) acc[i][j] = fma((REALV)(v[i * 16 + k]), w[j], acc[i][j]);
+                    for (int j = 0; j < NV; j++) acc[i][j] = fma((REALV)(v[i * 16 + k]), w[j], acc[i][j]);
+            }
         }
     }
 #pragma unroll
@@ -112,31 +124,31 @@ static inline __attribute__((always_inline)) void multiply_tiles(const int tiles
         for (int j = 0; j < NV; j++) HG_STOREV(acc[i][j], m + (i * NV + j) * 16);
 }
 
-PART void multiply(__global const REAL *restrict v, INDEX step, __global const REAL *restrict u, INDEX blocks,
-                   __global REAL *restrict m, bool first, __global const REAL *next, INDEX lines)
+PART void multiply(const terms *s, __global const REAL *restrict v, INDEX step, __global const REAL *restrict u,
+                   INDEX blocks, __global REAL *restrict m, bool first, __global const REAL *next, INDEX lines)
 {
-    multiply_tiles(MR, v, step, u, blocks, m, first, next, lines);
+    multiply_tiles(MR, s, v, step, u, blocks, m, first, next, lines);
 }
 
-PART void multiply_half(__global const REAL *restrict v, INDEX step, __global const REAL *restrict u, INDEX blocks,
-                        __global REAL *restrict m, bool first, __global const REAL *next, INDEX lines)
+PART void multiply_half(const terms *s, __global const REAL *restrict v, INDEX step, __global const REAL *restrict u,
+                        INDEX blocks, __global REAL *restrict m, bool first, __global const REAL *next, INDEX lines)
 {
-    multiply_tiles(MR / 2, v, step, u, blocks, m, first, next, lines);
+    multiply_tiles(MR / 2, s, v, step, u, blocks, m, first, next, lines);
 }
 
 /* Points, `step` apart, to the outputs of a tile, of which the first `columns` of each row are kept. */
 PART void output_tile(__global const REAL *restrict m, INDEX step, __global REAL *restrict band, INDEX pitch,
                       INDEX columns)
 {
-    REALV t[POINTS];
+    REALV t[SUMS];
 #pragma unroll
-    for (int i = 0; i < POINTS; i++) t[i] = vload16(0, m + i * step);
-    WINOGRAD_BOTH(winograd_at, t, PATCH_W, TILE_H);
+    for (int i = 0; i < SUMS; i++) t[i] = vload16(0, m + i * step);
+    WINOGRAD_ROWS(winograd_at, t, SUMS_W, SUMS_W, TILE_H);
 #pragma unroll
     for (int a = 0; a < TILE_H; a++) {
 #pragma unroll
         for (int b = 0; b < TILE_W; b++)
-            if (b < columns) HG_STOREV(t[a * PATCH_W + b], band + (a * pitch + b) * 16);
+            if (b < columns) HG_STOREV(t[a * SUMS_W + b], band + (a * pitch + b) * 16);
     }
 }
 
@@ -145,21 +157,21 @@ PART void output_tile(__global const REAL *restrict m, INDEX step, __global REAL
 PART void output_tile_some(__global const REAL *restrict m, INDEX step, __global REAL *restrict band, INDEX pitch,
                            int rh, int rw)
 {
-    REALV t[POINTS];
-    for (int i = 0; i < POINTS; i++) {
-        bool have = needed(i / PATCH_W, rh, TILE_H) && needed(i % PATCH_W, rw, TILE_W);
+    REALV t[SUMS];
+    for (int i = 0; i < SUMS; i++) {
+        bool have = needed(i / SUMS_W, rh, TILE_H) && needed(i % SUMS_W, rw, TILE_W);
         t[i] = have ? vload16(0, m + i * step) : (REALV)(0);
     }
     if (TILE_H > 1) {
-        for (int i = 0; i < PATCH_W; i++) {
+        for (int i = 0; i < SUMS_W; i++) {
             if (rh < TILE_H)
-                winograd_at_some(t + i, PATCH_W, rh);
+                winograd_at_some(t + i, SUMS_W, rh);
             else
-                winograd_at(t + i, t + i, PATCH_W);
+                winograd_at(t + i, t + i, SUMS_W);
         }
     }
     for (int a = 0; a < rh; a++) {
-        REALV *line = t + a * PATCH_W;
+        REALV *line = t + a * SUMS_W;
         if (rw < TILE_W)
             winograd_at_some(line, 1, rw);
         else
@@ -215,42 +227,83 @@ PART void store_band(__global const REAL *restrict band, INDEX count, INDEX plan
 
 /* m (+)= v u of some blocks of channels, `tiles` tiles: a point of a panel. Meanwhile what comes next of u, or of v, is
  * fetched from `next` on. */
-static inline void multiply_point(__global const REAL *restrict v, INDEX T, __global const REAL *restrict u,
-                                  INDEX blocks, __global REAL *restrict m, INDEX tiles, bool first,
-                                  __global const REAL *next, bool v_next)
+static inline void multiply_point(const terms *s, __global const REAL *restrict v, INDEX T,
+                                  __global const REAL *restrict u, INDEX blocks, __global REAL *restrict m, INDEX tiles,
+                                  bool first, __global const REAL *next, bool v_next)
 {
     const INDEX whole = (tiles + MR / 2 - 1) / MR, groups = whole + (tiles > whole * MR);
-    const INDEX lines = v_next ? MR : 16 * NV / max(groups, (INDEX)1);
+    const INDEX all = STRIDE == 1 ? 1 : s->down * s->across;
+    const INDEX lines = v_next ? MR : 16 * NV / (max(groups, (INDEX)1) * all);
     if (!v_next && groups == 1) next = u + min((INDEX)1024, blocks * 16 * NB);
-    for (INDEX g = 0; g < groups; g++, next += blocks * lines * 16) {
+    for (INDEX g = 0; g < groups; g++, next += all * blocks * lines * 16) {
         __global const REAL *vg = v + g * MR * 16;
         if (g < whole)
-            multiply(vg, T * 16, u, blocks, m + g * MR * NB, first, next, lines);
+            multiply(s, vg, T * 16, u, blocks, m + g * MR * NB, first, next, lines);
         else
-            multiply_half(vg, T * 16, u, blocks, m + g * MR * NB, first, next, lines);
+            multiply_half(s, vg, T * 16, u, blocks, m + g * MR * NB, first, next, lines);
     }
 }
+
+#if STRIDE == 2
+/* From the plane of the even pixels at a point to that of the odd ones; 0 where there is none. */
+static inline int to_odd(int point)
+{
+    return point < 3 ? 5 : point == 4 ? 4 : 0;
+}
+#endif
 
 /* All points of `panels` panels in turn, whose u and m follow each other. */
 static inline void multiply_panels(TILING tiling, __global const REAL *restrict v, INDEX vstep, INDEX T,
                                    __global const REAL *restrict u, INDEX ustep, INDEX blocks,
                                    __global REAL *restrict m, INDEX mstep, INDEX panels, bool first, bool v_next)
 {
+#if STRIDE == 2
+    for (int p = 0; p < SUMS; p++) {
+        const int i = p / SUMS_W, j = p % SUMS_W, down = to_odd(i), across = to_odd(j), plane = i * PATCH_W + j;
+        const terms all = {down * PATCH_W * vstep, across * vstep, (5 - i) * POINTS_W * ustep, (5 - j) * ustep,
+                           down ? 2 : 1, across ? 2 : 1};
+        const terms one = {0, 0, 0, 0, 1, 1};
+        const int deepest = plane + down * PATCH_W + across, point = i * POINTS_W + j;
+        const int after = p + 1 < SUMS ? (p + 1) / SUMS_W * POINTS_W + (p + 1) % SUMS_W : 0;
+        const INDEX begin = first_tile(tiling, plane), tiles = end_of_tiles(tiling, plane) - begin;
+        const bool whole = first_tile(tiling, deepest) == begin && end_of_tiles(tiling, deepest) == begin + tiles;
+        for (INDEX k = 0; k < panels; k++) {
+            __global const REAL *from = u + (k * POINTS + point) * ustep;
+            __global const REAL *turn = k + 1 < panels ? from + POINTS * ustep : u + after * ustep;
+            __global REAL *to = m + (k * SUMS + p) * mstep;
+            if (whole) {
+                multiply_point(&all, v + plane * vstep + begin * 16, T, from, blocks, to + begin * NB, tiles, first,
+                               v_next ? v + (plane + 1) * vstep : turn, v_next);
+                continue;
+            }
+            for (int a = 0; a < all.down; a++) {
+                for (int b = 0; b < all.across; b++) {
+                    const int at = plane + a * down * PATCH_W + b * across;
+                    const INDEX t0 = first_tile(tiling, at);
+                    multiply_point(&one, v + at * vstep + t0 * 16, T, from + a * all.u_down + b * all.u_across, blocks,
+                                   to + t0 * NB, end_of_tiles(tiling, at) - t0, first && !a && !b, turn, v_next);
+                }
+            }
+        }
+    }
+#else
+    const terms one = {0, 0, 0, 0, 1, 1};
     for (int p = 0; p < POINTS; p++, v += vstep) {
         const INDEX begin = first_tile(tiling, p), tiles = end_of_tiles(tiling, p) - begin;
         for (INDEX k = 0; k < panels; k++) {
             __global const REAL *from = u + (k * POINTS + p) * ustep;
             __global const REAL *turn = k + 1 < panels ? from + POINTS * ustep : u + (p + 1) * ustep;
-            multiply_point(v + begin * 16, T, from, blocks, m + (k * POINTS + p) * mstep + begin * NB, tiles, first,
-                           v_next ? v + vstep : turn, v_next);
+            multiply_point(&one, v + begin * 16, T, from, blocks, m + (k * POINTS + p) * mstep + begin * NB, tiles,
+                           first, v_next ? v + vstep : turn, v_next);
         }
     }
+#endif
 }
 
 /* Zeros in v, of 16 channels, where register tiles go beyond the tiles. */
 static inline void clear_spare(TILING tiling, __global REAL *restrict v, INDEX vstep)
 {
-    for (int p = 0; p < POINTS; p++, v += vstep) {
+    for (int p = 0; p < PATCH; p++, v += vstep) {
         const INDEX end = end_of_tiles(tiling, p), tiles = end - first_tile(tiling, p);
         for (INDEX t = tiles; t % (MR / 2); t++) HG_STOREV((REALV)(0), v + (end + t - tiles) * 16);
     }
@@ -264,12 +317,13 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void winograd_fwd(long8 
 {
     CONV_GEOMETRY(ga, gb, gc)
     WINOGRAD_GEOMETRY(gt)
-    const INDEX CB = (C + 15) / 16, rows = N * TY, pitch = TILE_W * TX + 2, plane = H * W, area = OH * OW;
+    const INDEX CB = (C + 15) / 16, rows = N * TY, pitch = STRIDE * TILE_W * TX + 3 - STRIDE;
+    const INDEX plane = H * W, area = OH * OW;
     const INDEX vstep = T * CB * 16 + 16, mstep = T * NB + 16, ustep = (K ? K : CB) * 16 * NB + 16;
     const INDEX first = max((INDEX)0, -PW), count = min(W, pitch - PW) - first;
     const INDEX panel0 = (INDEX)get_global_id(1) * SHARE, panel1 = min(panel0 + SHARE, (O + NB - 1) / NB);
     const INDEX item = (INDEX)get_global_id(0) * (INDEX)get_global_size(1) + (INDEX)get_global_id(1);
-    __global REAL *v = slices + AT + item * SLICE, *m = v + POINTS * vstep, *own = m + TURN * POINTS * mstep;
+    __global REAL *v = slices + AT + item * SLICE, *m = v + PATCH * vstep, *own = m + TURN * SUMS * mstep;
     __global REAL *band = own + (K ? POINTS * ustep : 0), *done = band + PATCH_H * pitch * 16;
     x += xo;
     w += wo;
@@ -283,8 +337,8 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void winograd_fwd(long8 
         for (INDEX cb = 0; cb < CB; cb++) {
             for (INDEX r = 0; r < here; r++) {
                 INDEX n = (row0 + r) / TY, ty = row0 + r - n * TY;
-                stage_band(x, (n * C + cb * 16) * plane, plane, N * C * plane, C - cb * 16, H, W, ty * TILE_H - PH,
-                           PATCH_H, first, count, band + (first + PW) * 16, pitch);
+                stage_band(x, (n * C + cb * 16) * plane, plane, N * C * plane, C - cb * 16, H, W,
+                           ty * STRIDE * TILE_H - PH, PATCH_H, first, count, band + (first + PW) * 16, pitch);
                 input_tiles(tiling, row0, r, TY, band, pitch, v + cb * T * 16, vstep);
             }
             clear_spare(tiling, v + cb * T * 16, vstep);
@@ -305,7 +359,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void winograd_fwd(long8 
                 INDEX r = i % here, n = (row0 + r) / TY, oh = (row0 + r - n * TY) * TILE_H, k = panel + i / here;
                 for (INDEX o = k * NB; o < min(k * NB + NB, O); o += 16) {
                     INDEX to = (n * O + o) * area + oh * OW;
-                    output_tiles(tiling, row0, r, TY, m + (k - panel) * POINTS * mstep + o % NB, mstep, done, OW);
+                    output_tiles(tiling, row0, r, TY, m + (k - panel) * SUMS * mstep + o % NB, mstep, done, OW);
                     store_band(done, min((INDEX)TILE_H, OH - oh) * OW, area, O - o,
                                bias + (epilogue & CONV_BIAS ? o : 0), residual + (epilogue & CONV_RESIDUAL ? to : 0),
                                y + to, epilogue);

@@ -18,9 +18,13 @@ hg_winograd_cut hg_winograd_cut_of(const hg_conv_problem *p, int side)
                                            {"-DTILE_W=2 -DHG_WIDE=1", "-DTILE_W=4 -DHG_WIDE=1"}};
     const bool plane = p->rank == 2;
     hg_winograd_cut w = {.f = *p, .down = plane ? side : 1, .side = side, .taps = plane ? 9 : 3};
+    w.stride = p->stride[0];
     w.points = (side + 2) * (plane ? side + 2 : 1);
-    w.options = options[plane][side == 4];
-    w.wide = wide[plane][side == 4];
+    w.patch = (side - 1) * w.stride + 3;
+    w.planes = w.stride == 2 ? w.patch * w.patch : w.points;
+    w.sums = w.stride == 2 ? (side + 1) * (side + 1) : w.points;
+    w.options = w.stride == 2 ? "-DTILE_W=4 -DSTRIDE=2" : options[plane][side == 4];
+    w.wide = w.stride == 2 ? "-DTILE_W=4 -DSTRIDE=2 -DHG_WIDE=1" : wide[plane][side == 4];
     if (p->direction == HG_CONV_BACKWARD_DATA) {
         w.f.direction = HG_CONV_FORWARD;
         w.f.channels = p->outputs;

@@ -32,7 +32,13 @@ static int64_t panels_of(const hg_winograd_cut *w)
 
 static int64_t patch_rows(const hg_winograd_cut *w)
 {
-    return w->points / (w->side + 2);
+    return w->f.rank == 2 ? w->patch : 1;
+}
+
+/* Pixels of a row of patches. */
+static int64_t band_pitch(const hg_winograd_cut *w)
+{
+    return (w->across - 1) * w->side * w->stride + w->patch;
 }
 
 int64_t hg_winograd_cpu_packed(const hg_winograd_cut *w)
@@ -65,8 +71,8 @@ static int64_t sums_elements(const hg_winograd_cut *w)
 static int64_t turn_of(const hg_winograd_cut *w, const hg_conv_config *c)
 {
     int64_t tiles = tiles_of_block(w, c), share = hg_ceil_div(panels_of(w), c->value[SHARES]);
-    if (4 * w->points * tiles * deep_of(w) <= NEAR) return 1;
-    return hg_max_i64(1, hg_min_i64(share, NEAR / (4 * w->points * tiles * PANEL)));
+    if (4 * w->planes * tiles * deep_of(w) <= NEAR) return 1;
+    return hg_max_i64(1, hg_min_i64(share, NEAR / (4 * w->sums * tiles * PANEL)));
 }
 
 /* Of a work-item: v, m, its part of the weight, bands of rows of pixels before and after. Of the latter, 16 pixels are
@@ -74,8 +80,8 @@ static int64_t turn_of(const hg_winograd_cut *w, const hg_conv_config *c)
 static int64_t slice_elements(const hg_winograd_cut *w, const hg_conv_config *c)
 {
     int64_t tiles = tiles_of_block(w, c), own = c->value[OWN] ? c->value[OWN] * 16 * PANEL + 16 : 0;
-    return w->points * (tiles * deep_of(w) + 16 + turn_of(w, c) * (tiles * PANEL + 16) + own) + patch_rows(w) * 16 * (w->side * w->across + 2) +
-           16 * hg_max_i64(16, w->down * w->side * w->across);
+    return w->planes * (tiles * deep_of(w) + 16) + w->sums * turn_of(w, c) * (tiles * PANEL + 16) + w->points * own +
+           patch_rows(w) * 16 * band_pitch(w) + 16 * hg_max_i64(16, w->down * w->side * w->across);
 }
 
 /* Of rows of tiles: transforms of the input and of the output's gradient. A work-item's bands. */
@@ -91,7 +97,7 @@ static int64_t gradient_elements(const hg_winograd_cut *w, int64_t rows)
 
 static int64_t bands_elements(const hg_winograd_cut *w)
 {
-    return (patch_rows(w) + w->down) * 16 * (w->side * w->across + 2);
+    return (patch_rows(w) + w->down) * 16 * band_pitch(w);
 }
 
 static int64_t gradient_slice(const hg_winograd_cut *w, const hg_conv_config *c)
@@ -137,9 +143,10 @@ static const double BEFORE = 106e-9, AFTER = 112e-9, WEIGHTS = 1.2e-6, LAUNCH = 
 /* What a problem's parts come to. */
 typedef struct parts {
     double units, pace;         /* pace: of a core, relative to the one above */
-    double deep, panels, points, tiles;
+    double deep, panels, points, planes, tiles;
     double share;               /* of the points that tiles have which are not whole */
     double scale;               /* of a transform, relative to 36 points */
+    double before, after;       /* of one before and after, relative to those of stride 1 */
     double product;             /* seconds of a tile by a panel, on one core */
 } parts;
 
@@ -148,7 +155,7 @@ static double share_of(const hg_winograd_cut *w, int64_t n)
 {
     int64_t tiles = hg_ceil_div(n, w->side), rest = n - (tiles - 1) * w->side;
     if (w->side != 4) return 1;
-    return (double)((tiles - 1) * (w->side + 2) + rest + 2) / (double)(tiles * (w->side + 2));
+    return (double)((tiles - 1) * w->patch + (rest - 1) * w->stride + 3) / (double)(tiles * w->patch);
 }
 
 static parts parts_of(const hg_winograd_cut *w, const hg_device *dev)
@@ -158,11 +165,14 @@ static parts parts_of(const hg_winograd_cut *w, const hg_device *dev)
     q.pace = NOMINAL / core;
     q.panels = (double)panels_of(w);
     q.points = (double)w->points;
+    q.planes = (double)w->planes;
     q.tiles = (double)(w->rows * w->across);
     q.share = share_of(w, hg_conv_output(&w->f, w->f.rank - 1));
     if (w->f.rank == 2) q.share *= share_of(w, hg_conv_output(&w->f, 0));
     q.scale = q.share * pow(q.points / 36, w->f.rank == 1 ? 0.67 : 1.4);
-    q.product = q.points * 2 * q.deep * PANEL / core;
+    q.before = w->stride == 2 ? 3 : 1;
+    q.after = w->stride == 2 ? 0.55 : 1;
+    q.product = q.planes * 2 * q.deep * PANEL / core;
     return q;
 }
 
@@ -215,12 +225,12 @@ double hg_winograd_cpu_cost(const hg_winograd_cut *w, const hg_conv_config *c, c
     double tiles = rows * (double)w->across, panels = (double)hg_ceil_div(panels_of(w), c->value[SHARES]);
     double products = tiles * q.share + (double)turns * (is_cut(w) ? 3 : 1.5); /* in whole register tiles */
     double pairs = q.deep / 16 * 2 * panels, u = 4 * q.points * q.deep * PANEL;
-    double v = 4 * q.points * q.share * q.deep * (double)(c->value[ROWS] * w->across);
+    double v = 4 * q.planes * q.share * q.deep * (double)(c->value[ROWS] * w->across);
     double passes = ceil(panels / (own ? 1 : (double)turn_of(w, c)));
-    double item = tiles * q.scale * (BEFORE * q.deep / 16 + AFTER * 2 * panels);
+    double item = tiles * q.scale * (q.before * BEFORE * q.deep / 16 + q.after * AFTER * 2 * panels);
     item += rows / (double)c->value[ROWS] * spilled(v, 0.6e6) * v * passes * AGAIN;
-    item += (double)turns * (own ? pairs * q.scale / q.share * WEIGHTS
-                                 : u * panels * (u * panels < 1e6 ? AT_HAND : FAR));
+    const bool near = u * panels < 1e6 || u * panels + v < 1.8e6;
+    item += (double)turns * (own ? pairs * q.scale / q.share * WEIGHTS : u * panels * (near ? AT_HAND : FAR));
     item = q.pace * item + products * q.product * panels / WHOLE;
     item *= (double)hg_ceil_div((int64_t)c->value[SLICES] * c->value[SHARES], (int64_t)q.units);
     if (own) return item + LAUNCH;

@@ -88,11 +88,35 @@ START_TEST(tiles_cover_images_of_any_size)
 }
 END_TEST
 
+/* Of stride 2, forward, on CPUs: patches beyond the image on either side, tiles of one to four outputs, odd and even sizes, channels and outputs beyond whole vectors and panels, blocks of one and of several rows. */
+static const char *const strided[] = {
+    "fwd 1x8x1x1 8x3x3 s2x2 p1x1",
+    "fwd 2x9x3x4 10x3x3 s2x2",
+    "fwd 5x17x17x26 33x3x3 s2x2 p1x1 bias relu",
+    "fwd 3x20x13x11 36x3x3 s2x2 p1x1 residual",
+    "fwd 2x9x6x7 10x3x3 s2x2 p3x4 bias residual relu",
+    "fwd 1x67x14x14 130x3x3 s2x2 p1x1",
+    "fwd 7x24x28x29 16x3x3 s2x2 p0:1x2:0 relu",
+    "fwd 101x8x5x6 9x3x3 s2x2 p1x1",
+    "fwd 2x130x15x16 70x3x3 s2x2 p1x1",
+};
+
+START_TEST(tiles_of_stride_2_cover_images_of_any_size)
+{
+    for (size_t i = 0; i < sizeof strided / sizeof *strided; i++) {
+        hg_conv_problem p;
+        ck_assert_hg(hg_conv_parse(strided[i], &p));
+        ck_assert_int_ge(check_all(&p, i % 2), hg_is_cpu(test_device()) ? 2 : 0);
+    }
+}
+END_TEST
+
 START_TEST(random_problems_are_right_in_every_configuration)
 {
-    for (int i = 0; i < 6; i++) {
+    static const char *const keys[] = {"fwd 1x8x9 8x3", "fwd 1x8x9x9 8x3x3", "fwd 1x8x9x9 8x3x3 s2x2"};
+    for (int i = 0; i < 9; i++) {
         hg_conv_problem p;
-        ck_assert_hg(hg_conv_parse(i % 3 ? "fwd 1x8x9x9 8x3x3" : "fwd 1x8x9 8x3", &p));
+        ck_assert_hg(hg_conv_parse(keys[i % 3], &p));
         p.batch = test_between(1, 4);
         p.channels = test_between(8, 80);
         p.outputs = test_between(8, 70);
@@ -140,6 +164,7 @@ END_TEST
 
 Suite *winograd_suite(void)
 {
-    return TEST_SUITE("winograd", tiles_cover_images_of_any_size, random_problems_are_right_in_every_configuration,
-                      configurations_keep_to_the_workspace, integers_are_exact_by_tiles_of_2);
+    return TEST_SUITE("winograd", tiles_cover_images_of_any_size, tiles_of_stride_2_cover_images_of_any_size,
+                      random_problems_are_right_in_every_configuration, configurations_keep_to_the_workspace,
+                      integers_are_exact_by_tiles_of_2);
 }
