@@ -1,12 +1,13 @@
 /* Winograd's convolutions: 3 x 3 of stride 1 with a quarter of the multiplications (tiles of 4 x 4) or four ninths (2 x
  * 2), of one dimension 3 with a half or two thirds; winograd.clh, winograd_cpu.clh. CPU class. The last tiles of rows
  * and columns of F(4 x 4) have only the outputs that there are, and only their points. Of stride 2 by tiles of 4 x 4
- * with nine sixteenths: a patch has 81 planes, which are added up to 25 sums; else both are as many as POINTS.
+ * with nine sixteenths: a patch has 81 planes, which are added up to 25 sums; else both are as many as POINTS. So does
+ * its backward-data (SPREAD), by pairs of pixels, where each plane has its own sum.
  *
  * winograd_weights  u[panel][POINTS][C16][NB] = G g G^T, NB = 16 NV outputs a panel, C16 channels in whole vectors, zero
  *                   beyond C. A work-item: a panel by 16 channels. Outputs beyond O repeat the last one.
  * winograd_fwd      a work-item takes blocks of R rows of tiles, one after the other, and a share of the panels:
- *                   v[PATCH][C16/16][T][16] of all channels, then m[panel][SUMS][T][NB] = v u of TURN panels at a
+ *                   v[PLANES][C16/16][T][16] of all channels, then m[panel][SUMS][T][NB] = v u of TURN panels at a
  *                   time, and from it the outputs. T is the places of a block's tiles. v, m and a band of rows before
  *                   and after lie in the work-item's slice of workspace. With TURN 1 a panel's m is still at hand when it
  *                   becomes outputs, and v is read once a panel; with many channels v is too large to stay in the cache
@@ -83,6 +84,9 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void winograd_weights(lo
                  u + panel * POINTS * step + c0 * NB, step);
 }
 
+/* Whether sums have terms that lie apart. */
+#define TERMS (STRIDE == 2 && !SPREAD)
+
 /* Terms of a sum that lie apart: of v and u, elements from one to the next down and across, and how many there are. */
 typedef struct terms {
     INDEX v_down, v_across, u_down, u_across;
@@ -100,10 +104,10 @@ static inline __attribute__((always_inline)) void multiply_tiles(const int tiles
     for (int i = 0; i < tiles; i++)
 #pragma unroll
         for (int j = 0; j < NV; j++) acc[i][j] = first ? (REALV)(0) : vload16(i * NV + j, m);
-    for (int term = 0; term < (STRIDE == 1 ? 1 : s->down * s->across); term++) {
-        const int a = STRIDE == 1 ? 0 : term / s->across, b = STRIDE == 1 ? 0 : term - a * s->across;
-        __global const REAL *v = v0 + (STRIDE == 1 ? 0 : a * s->v_down + b * s->v_across);
-        __global const REAL *u = u0 + (STRIDE == 1 ? 0 : a * s->u_down + b * s->u_across);
+    for (int term = 0; term < (TERMS ? s->down * s->across : 1); term++) {
+        const int a = TERMS ? term / s->across : 0, b = TERMS ? term - a * s->across : 0;
+        __global const REAL *v = v0 + (TERMS ? a * s->v_down + b * s->v_across : 0);
+        __global const REAL *u = u0 + (TERMS ? a * s->u_down + b * s->u_across : 0);
         for (INDEX k16 = 0; k16 < blocks; k16++, v += step, u += 16 * NB) {
             for (INDEX i = 0; i < lines; i++, next += 16) HG_PREFETCH(next, 0);
 #pragma unroll 4
@@ -141,6 +145,25 @@ PART void output_tile(__global const REAL *restrict m, INDEX step, __global REAL
                       INDEX columns)
 {
     REALV t[SUMS];
+#if SPREAD /* too many for registers: by columns, then rows */
+    for (int j = 0; j < SUMS_W; j++) {
+        REALV line[SUMS_H];
+#pragma unroll
+        for (int i = 0; i < SUMS_H; i++) line[i] = vload16(0, m + (i * SUMS_W + j) * step);
+        winograd_at(line, line, 1);
+#pragma unroll
+        for (int i = 0; i < PIXELS_H; i++) t[i * SUMS_W + j] = line[i];
+    }
+    for (int a = 0; a < PIXELS_H; a++, band += pitch * 16) {
+        REALV line[SUMS_W];
+#pragma unroll
+        for (int j = 0; j < SUMS_W; j++) line[j] = t[a * SUMS_W + j];
+        winograd_at(line, line, 1);
+#pragma unroll
+        for (int b = 0; b < PIXELS_W; b++)
+            if (b < columns) HG_STOREV(line[b], band + b * 16);
+    }
+#else
 #pragma unroll
     for (int i = 0; i < SUMS; i++) t[i] = vload16(0, m + i * step);
     WINOGRAD_ROWS(winograd_at, t, SUMS_W, SUMS_W, TILE_H);
@@ -150,12 +173,13 @@ PART void output_tile(__global const REAL *restrict m, INDEX step, __global REAL
         for (int b = 0; b < TILE_W; b++)
             if (b < columns) HG_STOREV(t[a * SUMS_W + b], band + (a * pitch + b) * 16);
     }
+#endif
 }
 
 #if WINOGRAD_CUTS
 /* The same of a tile of rh x rw outputs. */
 PART void output_tile_some(__global const REAL *restrict m, INDEX step, __global REAL *restrict band, INDEX pitch,
-                           int rh, int rw)
+                           int rh, int rw, INDEX columns)
 {
     REALV t[SUMS];
     for (int i = 0; i < SUMS; i++) {
@@ -170,33 +194,35 @@ PART void output_tile_some(__global const REAL *restrict m, INDEX step, __global
                 winograd_at(t + i, t + i, SUMS_W);
         }
     }
-    for (int a = 0; a < rh; a++) {
+    for (int a = 0; a < rh * (SPREAD + 1); a++) {
         REALV *line = t + a * SUMS_W;
         if (rw < TILE_W)
             winograd_at_some(line, 1, rw);
         else
             winograd_at(line, line, 1);
-        for (int b = 0; b < rw; b++) HG_STOREV(line[b], band + (a * pitch + b) * 16);
+        for (int b = 0; b < min((INDEX)(rw * (SPREAD + 1)), columns); b++)
+            HG_STOREV(line[b], band + (a * pitch + b) * 16);
     }
 }
 #endif
 
 /* Row r of tiles. */
 static inline void output_tiles(TILING g, INDEX row0, INDEX r, INDEX TY, __global const REAL *restrict m, INDEX step,
-                                __global REAL *restrict band, INDEX OW)
+                                __global REAL *restrict band, INDEX width)
 {
     const INDEX place = place_of(g, row0, r, TY, false), last = place_of(g, row0, r, TY, true);
     const INDEX rh = rows_of(g, row0, r, TY);
-    for (INDEX tx = 0; tx < g.TILING_TX; tx++, band += TILE_W * 16) {
+    for (INDEX tx = 0; tx < g.TILING_TX; tx++, band += PIXELS_W * 16) {
         bool whole = tx < g.TILING_COLUMNS;
         __global const REAL *from = m + (whole ? place + tx : last) * NB;
 #if WINOGRAD_CUTS
         if (rh < TILE_H || !whole) {
-            output_tile_some(from, step, band, OW, (int)rh, (int)(whole ? TILE_W : g.TILING_LW));
+            output_tile_some(from, step, band, width, (int)rh, (int)(whole ? TILE_W : g.TILING_LW),
+                             width - tx * PIXELS_W);
             continue;
         }
 #endif
-        output_tile(from, step, band, OW, OW - tx * TILE_W);
+        output_tile(from, step, band, width, width - tx * PIXELS_W);
     }
 }
 
@@ -232,7 +258,7 @@ static inline void multiply_point(const terms *s, __global const REAL *restrict 
                                   bool first, __global const REAL *next, bool v_next)
 {
     const INDEX whole = (tiles + MR / 2 - 1) / MR, groups = whole + (tiles > whole * MR);
-    const INDEX all = STRIDE == 1 ? 1 : s->down * s->across;
+    const INDEX all = TERMS ? s->down * s->across : 1;
     const INDEX lines = v_next ? MR : 16 * NV / (max(groups, (INDEX)1) * all);
     if (!v_next && groups == 1) next = u + min((INDEX)1024, blocks * 16 * NB);
     for (INDEX g = 0; g < groups; g++, next += all * blocks * lines * 16) {
@@ -244,11 +270,18 @@ static inline void multiply_point(const terms *s, __global const REAL *restrict 
     }
 }
 
-#if STRIDE == 2
+#if TERMS
 /* From the plane of the even pixels at a point to that of the odd ones; 0 where there is none. */
 static inline int to_odd(int point)
 {
     return point < 3 ? 5 : point == 4 ? 4 : 0;
+}
+#else
+/* The weight's point of a plane. */
+static inline int point_of(int plane)
+{
+    if (!SPREAD) return plane;
+    return min(plane / PLANES_W, POINTS_H - 1) * POINTS_W + min(plane % PLANES_W, POINTS_W - 1);
 }
 #endif
 
@@ -257,13 +290,13 @@ static inline void multiply_panels(TILING tiling, __global const REAL *restrict 
                                    __global const REAL *restrict u, INDEX ustep, INDEX blocks,
                                    __global REAL *restrict m, INDEX mstep, INDEX panels, bool first, bool v_next)
 {
-#if STRIDE == 2
+#if TERMS
     for (int p = 0; p < SUMS; p++) {
-        const int i = p / SUMS_W, j = p % SUMS_W, down = to_odd(i), across = to_odd(j), plane = i * PATCH_W + j;
-        const terms all = {down * PATCH_W * vstep, across * vstep, (5 - i) * POINTS_W * ustep, (5 - j) * ustep,
+        const int i = p / SUMS_W, j = p % SUMS_W, down = to_odd(i), across = to_odd(j), plane = i * PLANES_W + j;
+        const terms all = {down * PLANES_W * vstep, across * vstep, (5 - i) * POINTS_W * ustep, (5 - j) * ustep,
                            down ? 2 : 1, across ? 2 : 1};
         const terms one = {0, 0, 0, 0, 1, 1};
-        const int deepest = plane + down * PATCH_W + across, point = i * POINTS_W + j;
+        const int deepest = plane + down * PLANES_W + across, point = i * POINTS_W + j;
         const int after = p + 1 < SUMS ? (p + 1) / SUMS_W * POINTS_W + (p + 1) % SUMS_W : 0;
         const INDEX begin = first_tile(tiling, plane), tiles = end_of_tiles(tiling, plane) - begin;
         const bool whole = first_tile(tiling, deepest) == begin && end_of_tiles(tiling, deepest) == begin + tiles;
@@ -278,7 +311,7 @@ static inline void multiply_panels(TILING tiling, __global const REAL *restrict 
             }
             for (int a = 0; a < all.down; a++) {
                 for (int b = 0; b < all.across; b++) {
-                    const int at = plane + a * down * PATCH_W + b * across;
+                    const int at = plane + a * down * PLANES_W + b * across;
                     const INDEX t0 = first_tile(tiling, at);
                     multiply_point(&one, v + at * vstep + t0 * 16, T, from + a * all.u_down + b * all.u_across, blocks,
                                    to + t0 * NB, end_of_tiles(tiling, at) - t0, first && !a && !b, turn, v_next);
@@ -288,12 +321,12 @@ static inline void multiply_panels(TILING tiling, __global const REAL *restrict 
     }
 #else
     const terms one = {0, 0, 0, 0, 1, 1};
-    for (int p = 0; p < POINTS; p++, v += vstep) {
+    for (int p = 0; p < SUMS; p++, v += vstep) {
         const INDEX begin = first_tile(tiling, p), tiles = end_of_tiles(tiling, p) - begin;
         for (INDEX k = 0; k < panels; k++) {
-            __global const REAL *from = u + (k * POINTS + p) * ustep;
-            __global const REAL *turn = k + 1 < panels ? from + POINTS * ustep : u + (p + 1) * ustep;
-            multiply_point(&one, v + begin * 16, T, from, blocks, m + (k * POINTS + p) * mstep + begin * NB, tiles,
+            __global const REAL *from = u + (k * POINTS + point_of(p)) * ustep;
+            __global const REAL *turn = k + 1 < panels ? from + POINTS * ustep : u + point_of(p + 1) * ustep;
+            multiply_point(&one, v + begin * 16, T, from, blocks, m + (k * SUMS + p) * mstep + begin * NB, tiles,
                            first, v_next ? v + vstep : turn, v_next);
         }
     }
@@ -303,7 +336,7 @@ static inline void multiply_panels(TILING tiling, __global const REAL *restrict 
 /* Zeros in v, of 16 channels, where register tiles go beyond the tiles. */
 static inline void clear_spare(TILING tiling, __global REAL *restrict v, INDEX vstep)
 {
-    for (int p = 0; p < PATCH; p++, v += vstep) {
+    for (int p = 0; p < PLANES; p++, v += vstep) {
         const INDEX end = end_of_tiles(tiling, p), tiles = end - first_tile(tiling, p);
         for (INDEX t = tiles; t % (MR / 2); t++) HG_STOREV((REALV)(0), v + (end + t - tiles) * 16);
     }
@@ -317,13 +350,14 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void winograd_fwd(long8 
 {
     CONV_GEOMETRY(ga, gb, gc)
     WINOGRAD_GEOMETRY(gt)
-    const INDEX CB = (C + 15) / 16, rows = N * TY, pitch = STRIDE * TILE_W * TX + 3 - STRIDE;
-    const INDEX plane = H * W, area = OH * OW;
+    const INDEX CB = (C + 15) / 16, rows = N * TY, pitch = STEP * TILE_W * (TX - 1) + PATCH_W;
+    const INDEX height = OH * (SPREAD + 1) - ODD / 2, width = OW * (SPREAD + 1) - ODD % 2;
+    const INDEX plane = H * W, area = height * width;
     const INDEX vstep = T * CB * 16 + 16, mstep = T * NB + 16, ustep = (K ? K : CB) * 16 * NB + 16;
     const INDEX first = max((INDEX)0, -PW), count = min(W, pitch - PW) - first;
     const INDEX panel0 = (INDEX)get_global_id(1) * SHARE, panel1 = min(panel0 + SHARE, (O + NB - 1) / NB);
     const INDEX item = (INDEX)get_global_id(0) * (INDEX)get_global_size(1) + (INDEX)get_global_id(1);
-    __global REAL *v = slices + AT + item * SLICE, *m = v + PATCH * vstep, *own = m + TURN * SUMS * mstep;
+    __global REAL *v = slices + AT + item * SLICE, *m = v + PLANES * vstep, *own = m + TURN * SUMS * mstep;
     __global REAL *band = own + (K ? POINTS * ustep : 0), *done = band + PATCH_H * pitch * 16;
     x += xo;
     w += wo;
@@ -338,7 +372,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void winograd_fwd(long8 
             for (INDEX r = 0; r < here; r++) {
                 INDEX n = (row0 + r) / TY, ty = row0 + r - n * TY;
                 stage_band(x, (n * C + cb * 16) * plane, plane, N * C * plane, C - cb * 16, H, W,
-                           ty * STRIDE * TILE_H - PH, PATCH_H, first, count, band + (first + PW) * 16, pitch);
+                           ty * STEP * TILE_H - PH, PATCH_H, first, count, band + (first + PW) * 16, pitch);
                 input_tiles(tiling, row0, r, TY, band, pitch, v + cb * T * 16, vstep);
             }
             clear_spare(tiling, v + cb * T * 16, vstep);
@@ -356,11 +390,11 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void winograd_fwd(long8 
                 multiply_panels(tiling, v + cb * T * 16, vstep, T, own, ustep, blocks, m, mstep, 1, cb == 0, true);
             }
             for (INDEX i = 0; i < panels * here; i++) {
-                INDEX r = i % here, n = (row0 + r) / TY, oh = (row0 + r - n * TY) * TILE_H, k = panel + i / here;
+                INDEX r = i % here, n = (row0 + r) / TY, oh = (row0 + r - n * TY) * PIXELS_H, k = panel + i / here;
                 for (INDEX o = k * NB; o < min(k * NB + NB, O); o += 16) {
-                    INDEX to = (n * O + o) * area + oh * OW;
-                    output_tiles(tiling, row0, r, TY, m + (k - panel) * SUMS * mstep + o % NB, mstep, done, OW);
-                    store_band(done, min((INDEX)TILE_H, OH - oh) * OW, area, O - o,
+                    INDEX to = (n * O + o) * area + oh * width;
+                    output_tiles(tiling, row0, r, TY, m + (k - panel) * SUMS * mstep + o % NB, mstep, done, width);
+                    store_band(done, min((INDEX)PIXELS_H, height - oh) * width, area, O - o,
                                bias + (epilogue & CONV_BIAS ? o : 0), residual + (epilogue & CONV_RESIDUAL ? to : 0),
                                y + to, epilogue);
                 }

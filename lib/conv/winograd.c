@@ -10,6 +10,32 @@
 
 enum { LEAST_CHANNELS = 8 };
 
+/* The rest of a cut of stride 2. Backward-data is, by pairs of pixels along each dimension, a convolution of kernel 2. */
+static void strided_cut(const hg_conv_problem *p, hg_winograd_cut *w)
+{
+    w->planes = w->line * w->line;
+    w->sums = (w->side + 1) * (w->side + 1);
+    w->options = "-DTILE_W=4 -DSTRIDE=2";
+    w->wide = "-DTILE_W=4 -DSTRIDE=2 -DHG_WIDE=1";
+    if (p->direction != HG_CONV_BACKWARD_DATA) return;
+    w->patch = w->side + 1;
+    w->sums = w->planes;
+    w->pixels = 2;
+    w->options = "-DTILE_W=4 -DSTRIDE=2 -DSPREAD=1";
+    w->wide = "-DTILE_W=4 -DSTRIDE=2 -DSPREAD=1 -DHG_WIDE=1";
+    w->f.direction = HG_CONV_FORWARD;
+    w->f.channels = p->outputs;
+    w->f.outputs = p->channels;
+    for (int d = 0; d < p->rank; d++) {
+        w->f.size[d] = hg_conv_output(p, d);
+        w->f.begin[d] = -(p->begin[d] / 2);
+        w->f.stride[d] = 1;
+        w->f.kernel[d] = 2;
+        w->f.end[d] = hg_ceil_div(p->size[d], 2) + 1 - w->f.size[d] - w->f.begin[d];
+        if (p->size[d] % 2) w->odd += d + 1 == p->rank ? 1 : 2;
+    }
+}
+
 hg_winograd_cut hg_winograd_cut_of(const hg_conv_problem *p, int side)
 {
     static const char *const options[2][2] = {{"-DTILE_W=2 -DTILE_H=1", "-DTILE_W=4 -DTILE_H=1"},
@@ -20,12 +46,14 @@ hg_winograd_cut hg_winograd_cut_of(const hg_conv_problem *p, int side)
     hg_winograd_cut w = {.f = *p, .down = plane ? side : 1, .side = side, .taps = plane ? 9 : 3};
     w.stride = p->stride[0];
     w.points = (side + 2) * (plane ? side + 2 : 1);
-    w.patch = (side - 1) * w.stride + 3;
-    w.planes = w.stride == 2 ? w.patch * w.patch : w.points;
-    w.sums = w.stride == 2 ? (side + 1) * (side + 1) : w.points;
-    w.options = w.stride == 2 ? "-DTILE_W=4 -DSTRIDE=2" : options[plane][side == 4];
-    w.wide = w.stride == 2 ? "-DTILE_W=4 -DSTRIDE=2 -DHG_WIDE=1" : wide[plane][side == 4];
-    if (p->direction == HG_CONV_BACKWARD_DATA) {
+    w.line = w.patch = (side - 1) * w.stride + 3;
+    w.planes = w.sums = w.points;
+    w.pixels = 1;
+    w.options = options[plane][side == 4];
+    w.wide = wide[plane][side == 4];
+    if (w.stride == 2) {
+        strided_cut(p, &w);
+    } else if (p->direction == HG_CONV_BACKWARD_DATA) {
         w.f.direction = HG_CONV_FORWARD;
         w.f.channels = p->outputs;
         w.f.outputs = p->channels;
@@ -72,22 +100,32 @@ bool hg_winograd_applicable(const hg_conv_problem *p, const hg_device *dev, char
     return !why[0];
 }
 
+static size_t workspace_of(const hg_winograd_cut *w, const hg_conv_config *c)
+{
+    return 4 * (size_t)(hg_winograd_is_cpu(c) ? hg_winograd_cpu_workspace(w, c) : hg_winograd_gpu_workspace(w, c));
+}
+
+static size_t packed_of(const hg_winograd_cut *w, const hg_conv_config *c)
+{
+    if (w->f.direction == HG_CONV_BACKWARD_WEIGHTS) return 0;
+    return 4 * (size_t)(hg_winograd_is_cpu(c) ? hg_winograd_cpu_packed(w) : hg_winograd_gpu_packed(w));
+}
+
 size_t hg_winograd_workspace(const hg_conv_problem *p, const hg_conv_config *c)
 {
     hg_winograd_cut w = hg_winograd_cut_of(p, c->layout);
-    return 4 * (size_t)(hg_winograd_is_cpu(c) ? hg_winograd_cpu_workspace(&w, c) : hg_winograd_gpu_workspace(&w, c));
+    return workspace_of(&w, c);
 }
 
 size_t hg_winograd_packed(const hg_conv_problem *p, const hg_conv_config *c)
 {
     hg_winograd_cut w = hg_winograd_cut_of(p, c->layout);
-    if (p->direction == HG_CONV_BACKWARD_WEIGHTS) return 0;
-    return 4 * (size_t)(hg_winograd_is_cpu(c) ? hg_winograd_cpu_packed(&w) : hg_winograd_gpu_packed(&w));
+    return packed_of(&w, c);
 }
 
 bool hg_winograd_fits(const hg_winograd_cut *w, const hg_conv_config *c)
 {
-    return hg_winograd_workspace(&w->f, c) + hg_winograd_packed(&w->f, c) <= (uint64_t)w->f.workspace_limit;
+    return workspace_of(w, c) + packed_of(w, c) <= (uint64_t)w->f.workspace_limit;
 }
 
 double hg_winograd_cost(const hg_conv_problem *p, const hg_conv_config *c, const hg_device *dev)
@@ -107,7 +145,7 @@ int hg_winograd_configs(const hg_conv_problem *p, const hg_device *dev, int side
 static hg_winograd_job job_of(hg_device *dev, const hg_conv_plan *plan, const hg_winograd_cut *w,
                               const hg_conv_buffers *b)
 {
-    bool wide = hg_conv_wide(&w->f) || (plan->workspace + plan->packed) / 4 > INT_MAX / 2;
+    bool wide = hg_conv_wide(&plan->problem) || (plan->workspace + plan->packed) / 4 > INT_MAX / 2;
     return (hg_winograd_job){dev, w, &plan->config, b, wide ? w->wide : w->options,
                              plan->problem.direction == HG_CONV_BACKWARD_DATA};
 }

@@ -38,7 +38,7 @@ static int64_t patch_rows(const hg_winograd_cut *w)
 /* Pixels of a row of patches. */
 static int64_t band_pitch(const hg_winograd_cut *w)
 {
-    return (w->across - 1) * w->side * w->stride + w->patch;
+    return (w->across - 1) * w->side * (w->stride / w->pixels) + w->patch;
 }
 
 int64_t hg_winograd_cpu_packed(const hg_winograd_cut *w)
@@ -72,7 +72,8 @@ static int64_t turn_of(const hg_winograd_cut *w, const hg_conv_config *c)
 {
     int64_t tiles = tiles_of_block(w, c), share = hg_ceil_div(panels_of(w), c->value[SHARES]);
     if (4 * w->planes * tiles * deep_of(w) <= NEAR) return 1;
-    return hg_max_i64(1, hg_min_i64(share, NEAR / (4 * w->sums * tiles * PANEL)));
+    const int64_t near = w->pixels == 2 ? NEAR + NEAR / 6 : NEAR;
+    return hg_max_i64(1, hg_min_i64(share, near / (4 * w->sums * tiles * PANEL)));
 }
 
 /* Of a work-item: v, m, its part of the weight, bands of rows of pixels before and after. Of the latter, 16 pixels are
@@ -81,7 +82,7 @@ static int64_t slice_elements(const hg_winograd_cut *w, const hg_conv_config *c)
 {
     int64_t tiles = tiles_of_block(w, c), own = c->value[OWN] ? c->value[OWN] * 16 * PANEL + 16 : 0;
     return w->planes * (tiles * deep_of(w) + 16) + w->sums * turn_of(w, c) * (tiles * PANEL + 16) + w->points * own +
-           patch_rows(w) * 16 * band_pitch(w) + 16 * hg_max_i64(16, w->down * w->side * w->across);
+           patch_rows(w) * 16 * band_pitch(w) + 16 * hg_max_i64(16, w->down * w->side * w->across * w->pixels * w->pixels);
 }
 
 /* Of rows of tiles: transforms of the input and of the output's gradient. A work-item's bands. */
@@ -155,7 +156,7 @@ static double share_of(const hg_winograd_cut *w, int64_t n)
 {
     int64_t tiles = hg_ceil_div(n, w->side), rest = n - (tiles - 1) * w->side;
     if (w->side != 4) return 1;
-    return (double)((tiles - 1) * w->patch + (rest - 1) * w->stride + 3) / (double)(tiles * w->patch);
+    return (double)((tiles - 1) * w->line + (rest - 1) * w->stride + 3) / (double)(tiles * w->line);
 }
 
 static parts parts_of(const hg_winograd_cut *w, const hg_device *dev)
@@ -170,8 +171,8 @@ static parts parts_of(const hg_winograd_cut *w, const hg_device *dev)
     q.share = share_of(w, hg_conv_output(&w->f, w->f.rank - 1));
     if (w->f.rank == 2) q.share *= share_of(w, hg_conv_output(&w->f, 0));
     q.scale = q.share * pow(q.points / 36, w->f.rank == 1 ? 0.67 : 1.4);
-    q.before = w->stride == 2 ? 3 : 1;
-    q.after = w->stride == 2 ? 0.55 : 1;
+    q.before = w->pixels == 2 ? 1.6 : w->stride == 2 ? 3 : 1;
+    q.after = w->pixels == 2 ? 3 : w->stride == 2 ? 0.55 : 1;
     q.product = q.planes * 2 * q.deep * PANEL / core;
     return q;
 }
@@ -223,16 +224,20 @@ double hg_winograd_cpu_cost(const hg_winograd_cut *w, const hg_conv_config *c, c
     double rows = (double)(turns * c->value[ROWS]);
     if ((blocks - 1) % c->value[SLICES] == 0) rows += (double)(last - c->value[ROWS]);
     double tiles = rows * (double)w->across, panels = (double)hg_ceil_div(panels_of(w), c->value[SHARES]);
-    double products = tiles * q.share + (double)turns * (is_cut(w) ? 3 : 1.5); /* in whole register tiles */
+    const int64_t block = c->value[ROWS] * w->across;
+    double spare = is_cut(w) ? 3 : w->stride == 2 ? (double)(hg_round_up(block, HALF_TILE) - block) : 1.5;
+    double products = tiles * q.share + (double)turns * spare; /* in whole register tiles */
     double pairs = q.deep / 16 * 2 * panels, u = 4 * q.points * q.deep * PANEL;
     double v = 4 * q.planes * q.share * q.deep * (double)(c->value[ROWS] * w->across);
     double passes = ceil(panels / (own ? 1 : (double)turn_of(w, c)));
     double item = tiles * q.scale * (q.before * BEFORE * q.deep / 16 + q.after * AFTER * 2 * panels);
     item += rows / (double)c->value[ROWS] * spilled(v, 0.6e6) * v * passes * AGAIN;
+    if (w->stride == 2) item += rows / (double)c->value[ROWS] * spilled(v, 1.1e6) * v * WRITTEN;
     const bool near = u * panels < 1e6 || u * panels + v < 1.8e6;
     item += (double)turns * (own ? pairs * q.scale / q.share * WEIGHTS : u * panels * (near ? AT_HAND : FAR));
     item = q.pace * item + products * q.product * panels / WHOLE;
     item *= (double)hg_ceil_div((int64_t)c->value[SLICES] * c->value[SHARES], (int64_t)q.units);
+    if (w->stride == 2) item = 1.1 * item + 2e-5;
     if (own) return item + LAUNCH;
     double pack = u * q.panels * WRITTEN + q.deep / 16 * 2 * q.panels * q.scale / q.share * WEIGHTS;
     return item + q.pace * pack / q.units + 2 * LAUNCH;
@@ -323,7 +328,8 @@ static void geometry_of(const hg_winograd_job *j, int64_t tiles, int64_t slice, 
     const int64_t share = hg_ceil_div(panels_of(w), j->c->value[SHARES]), own = j->b->packed ? 0 : j->c->value[OWN];
     hg_conv_geometry(&w->f, g);
     g[3] = (hg_arg){.size = sizeof(cl_long8),
-                    .value.i64x8 = {{j->c->value[ROWS], tiles, slice, at, share, own, own ? 1 : turn_of(w, j->c)}}};
+                    .value.i64x8 = {{j->c->value[ROWS], tiles, slice, at, share, own, own ? 1 : turn_of(w, j->c),
+                                     w->odd}}};
 }
 
 /* The same of backward-weights. */

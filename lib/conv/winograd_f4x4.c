@@ -1,11 +1,13 @@
 /* winograd-f4x4: tiles of 4 x 4 outputs, with 36 products where the definition has 144. In one dimension 6 for 12. On
- * CPUs 3 x 3 of stride 2 too, forward, with 81 products for 144. */
+ * CPUs 3 x 3 of stride 2 too, forward and, if the padding is odd, backward-data, with 81 products for 144. */
 #include "conv/winograd.h"
 
 static bool f4x4_applicable(const hg_conv_problem *p, const hg_device *dev, char why[HG_WHY])
 {
     hg_conv_problem q = *p;
-    if (hg_is_cpu(dev) && p->direction == HG_CONV_FORWARD && p->rank == 2 && p->stride[0] == 2 && p->stride[1] == 2)
+    bool direction = p->direction == HG_CONV_FORWARD ||
+                     (p->direction == HG_CONV_BACKWARD_DATA && p->begin[0] % 2 && p->begin[1] % 2);
+    if (hg_is_cpu(dev) && direction && p->rank == 2 && p->stride[0] == 2 && p->stride[1] == 2)
         q.stride[0] = q.stride[1] = 1;
     return hg_winograd_applicable(&q, dev, why);
 }
