@@ -1,4 +1,4 @@
-/* Winograd's convolutions: 3 x 3 of stride 1 with a quarter of the multiplications (tiles of 4 x 4) or four ninths (2 x
+/* Winograd's convolutions: 5 x 5 of stride 1 with 36 multiplications for 100, 3 x 3 of stride 1 with a quarter of the multiplications (tiles of 4 x 4) or four ninths (2 x
  * 2), of one dimension 3 with a half or two thirds; winograd.clh, winograd_cpu.clh. CPU class. The last tiles of rows
  * and columns of F(4 x 4) have only the outputs that there are, and only their points. Of stride 2 by tiles of 4 x 4
  * with nine sixteenths: a patch has 81 planes, which are added up to 25 sums; else both are as many as POINTS. So does
@@ -57,8 +57,8 @@ PART void weight_block(__global const REAL *restrict w, INDEX so, INDEX sc, INDE
     for (int c = 0; c < 16; c++, u += NB) {
         REALV t[POINTS];
 #pragma unroll
-        for (int k = 0; k < TAPS; k++) t[k / 3 * POINTS_W + k % 3] = taps[c * TAPS + k];
-        WINOGRAD_BOTH(winograd_g, t, 3, POINTS_H);
+        for (int k = 0; k < TAPS; k++) t[k / KERNEL * POINTS_W + k % KERNEL] = taps[c * TAPS + k];
+        WINOGRAD_BOTH(winograd_g, t, KERNEL, POINTS_H);
 #pragma unroll
         for (int p = 0; p < POINTS; p++) HG_STOREV(t[p], u + p * step);
     }

@@ -42,15 +42,19 @@ hg_winograd_cut hg_winograd_cut_of(const hg_conv_problem *p, int side)
                                               {"-DTILE_W=2", "-DTILE_W=4"}};
     static const char *const wide[2][2] = {{"-DTILE_W=2 -DTILE_H=1 -DHG_WIDE=1", "-DTILE_W=4 -DTILE_H=1 -DHG_WIDE=1"},
                                            {"-DTILE_W=2 -DHG_WIDE=1", "-DTILE_W=4 -DHG_WIDE=1"}};
+    static const char *const five[2][2] = {
+        {"-DTILE_W=2 -DTILE_H=1 -DKERNEL=5", "-DTILE_W=2 -DTILE_H=1 -DKERNEL=5 -DHG_WIDE=1"},
+        {"-DTILE_W=2 -DKERNEL=5", "-DTILE_W=2 -DKERNEL=5 -DHG_WIDE=1"}};
     const bool plane = p->rank == 2;
-    hg_winograd_cut w = {.f = *p, .down = plane ? side : 1, .side = side, .taps = plane ? 9 : 3};
+    const int64_t kernel = p->kernel[0], points = side + kernel - 1;
+    hg_winograd_cut w = {.f = *p, .down = plane ? side : 1, .side = side, .taps = plane ? kernel * kernel : kernel};
     w.stride = p->stride[0];
-    w.points = (side + 2) * (plane ? side + 2 : 1);
-    w.line = w.patch = (side - 1) * w.stride + 3;
+    w.points = points * (plane ? points : 1);
+    w.line = w.patch = (side - 1) * w.stride + kernel;
     w.planes = w.sums = w.points;
     w.pixels = 1;
-    w.options = options[plane][side == 4];
-    w.wide = wide[plane][side == 4];
+    w.options = kernel == 5 ? five[plane][0] : options[plane][side == 4];
+    w.wide = kernel == 5 ? five[plane][1] : wide[plane][side == 4];
     if (w.stride == 2) {
         strided_cut(p, &w);
     } else if (p->direction == HG_CONV_BACKWARD_DATA) {
@@ -59,8 +63,8 @@ hg_winograd_cut hg_winograd_cut_of(const hg_conv_problem *p, int side)
         w.f.outputs = p->channels;
         for (int d = 0; d < p->rank; d++) {
             w.f.size[d] = hg_conv_output(p, d);
-            w.f.begin[d] = 2 - p->begin[d];
-            w.f.end[d] = 2 - p->end[d];
+            w.f.begin[d] = kernel - 1 - p->begin[d];
+            w.f.end[d] = kernel - 1 - p->end[d];
         }
     }
     w.across = hg_ceil_div(hg_conv_output(&w.f, w.f.rank - 1), side);

@@ -1,7 +1,8 @@
 /* What the solvers by Winograd's algorithm share. One is a tile: 4 x 4 or 2 x 2 outputs of a 3 x 3 convolution of stride
  * 1, or 4 or 2 of one of kernel 3 in one dimension. Backward-data is the forward convolution of the output's gradient by
  * the mirrored weight. On CPUs, tiles of 4 x 4 do 3 x 3 of stride 2 too, forward and, if the
- * padding is odd, backward-data.
+ * padding is odd, backward-data; and
+ * tiles of 2 x 2 kernels of 5 x 5, or of 5, forward and backward-data.
  *
  * A configuration's `layout` is the tile's side; its values are in winograd_cpu.c and winograd_gpu.c. */
 #ifndef HG_CONV_WINOGRAD_H

@@ -1,6 +1,13 @@
 /* winograd-f4x4: tiles of 4 x 4 outputs, with 36 products where the definition has 144. In one dimension 6 for 12. On
- * CPUs 3 x 3 of stride 2 too, forward and, if the padding is odd, backward-data, with 81 products for 144. */
+ * CPUs 3 x 3 of stride 2 too, forward and, if the padding is odd, backward-data, with 81 products for 144,
+ * and kernels of 5 x 5 of stride 1, forward and backward-data, by F(2x2, 5x5), which has the same points: 36 products for
+ * 100, in one dimension 6 for 10. */
 #include "conv/winograd.h"
+
+static bool is_five(const hg_conv_problem *p)
+{
+    return p->rank <= 2 && p->kernel[0] == 5 && p->kernel[p->rank - 1] == 5;
+}
 
 static bool f4x4_applicable(const hg_conv_problem *p, const hg_device *dev, char why[HG_WHY])
 {
@@ -9,12 +16,14 @@ static bool f4x4_applicable(const hg_conv_problem *p, const hg_device *dev, char
                      (p->direction == HG_CONV_BACKWARD_DATA && p->begin[0] % 2 && p->begin[1] % 2);
     if (hg_is_cpu(dev) && direction && p->rank == 2 && p->stride[0] == 2 && p->stride[1] == 2)
         q.stride[0] = q.stride[1] = 1;
+    else if (hg_is_cpu(dev) && p->direction != HG_CONV_BACKWARD_WEIGHTS && is_five(p))
+        for (int d = 0; d < p->rank; d++) q.kernel[d] = 3;
     return hg_winograd_applicable(&q, dev, why);
 }
 
 static int f4x4_configs(const hg_conv_problem *p, const hg_device *dev, hg_conv_config *configs, int max)
 {
-    return hg_winograd_configs(p, dev, 4, configs, max);
+    return hg_winograd_configs(p, dev, is_five(p) ? 2 : 4, configs, max);
 }
 
 const hg_conv_solver hg_conv_winograd_f4x4 = {

@@ -114,22 +114,44 @@ START_TEST(tiles_of_stride_2_cover_images_of_any_size)
 }
 END_TEST
 
+/* Kernels of 5, forward and backward-data, on CPUs, in two dimensions and one. */
+static const char *const five[] = {
+    "fwd 1x8x1x1 8x5x5 p2x2",
+    "fwd 2x9x6x5 10x5x5",
+    "fwd 3x17x9x13 33x5x5 p2x2 bias relu",
+    "fwd 2x9x6x7 40x5x5 p5x6 bias residual relu",
+    "fwd 1x70x14x15 20x5x5 p0:1x4:0",
+    "fwd 1x8x5 9x5",
+    "fwd 3x17x50 40x5 p0:2 bias residual relu",
+};
+
+START_TEST(tiles_of_kernels_of_5_cover_images_of_any_size)
+{
+    for (size_t i = 0; i < sizeof five / sizeof *five; i++) {
+        hg_conv_problem p;
+        ck_assert_hg(hg_conv_parse(five[i], &p));
+        ck_assert_int_ge(check_all(&p, i % 2), hg_is_cpu(test_device()) ? 4 : 0);
+    }
+}
+END_TEST
+
 START_TEST(random_problems_are_right_in_every_configuration)
 {
-    static const char *const keys[] = {"fwd 1x8x9 8x3", "fwd 1x8x9x9 8x3x3", "fwd 1x8x9x9 8x3x3 s2x2"};
-    for (int i = 0; i < 9; i++) {
+    static const char *const keys[] = {"fwd 1x8x9 8x3", "fwd 1x8x9x9 8x3x3", "fwd 1x8x9x9 8x3x3 s2x2",
+                                       "fwd 1x8x9x9 8x5x5"};
+    for (int i = 0; i < 12; i++) {
         hg_conv_problem p;
-        ck_assert_hg(hg_conv_parse(keys[i % 3], &p));
+        ck_assert_hg(hg_conv_parse(keys[i % 4], &p));
         p.batch = test_between(1, 4);
         p.channels = test_between(8, 80);
         p.outputs = test_between(8, 70);
         p.epilogue = (int32_t)test_between(0, 7);
         for (int d = 0; d < p.rank; d++) {
-            p.size[d] = test_between(3, 30);
+            p.size[d] = test_between(p.kernel[d], 30);
             p.begin[d] = test_between(0, 3);
             p.end[d] = test_between(0, 3);
         }
-        check_all(&p, i % 2);
+        check_all(&p, i / 4 % 2);
     }
 }
 END_TEST
@@ -168,6 +190,7 @@ END_TEST
 Suite *winograd_suite(void)
 {
     return TEST_SUITE("winograd", tiles_cover_images_of_any_size, tiles_of_stride_2_cover_images_of_any_size,
+                      tiles_of_kernels_of_5_cover_images_of_any_size,
                       random_problems_are_right_in_every_configuration, configurations_keep_to_the_workspace,
                       integers_are_exact_by_tiles_of_2);
 }
