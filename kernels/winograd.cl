@@ -1,8 +1,11 @@
-/* Winograd's convolutions: 5 x 5 of stride 1 with 36 multiplications for 100, 3 x 3 of stride 1 with a quarter of the multiplications (tiles of 4 x 4) or four ninths (2 x
- * 2), of one dimension 3 with a half or two thirds; winograd.clh, winograd_cpu.clh. CPU class. The last tiles of rows
- * and columns of F(4 x 4) have only the outputs that there are, and only their points. Of stride 2 by tiles of 4 x 4
+/* Winograd's convolutions: 3 x 3 of stride 1 with a quarter of the multiplications (tiles of 4 x 4) or four ninths (2 x
+ * 2), 5 x 5 with 36 for 100, of one dimension 3 with a half or two thirds, 5 with six tenths; winograd.clh,
+ * winograd_cpu.clh. CPU class. The last tiles of rows and columns of F(4 x 4) have only the outputs that there are, and only their points. Of stride 2 by tiles of 4 x 4
  * with nine sixteenths: a patch has 81 planes, which are added up to 25 sums; else both are as many as POINTS. So does
  * its backward-data (SPREAD), by pairs of pixels, where each plane has its own sum.
+ *
+ * Of three dimensions, each slice of the output is an image, whose channels are those of the input in the slices that it
+ * is made of: KD times C16 instead of C16 below.
  *
  * winograd_weights  u[panel][POINTS][C16][NB] = G g G^T, NB = 16 NV outputs a panel, C16 channels in whole vectors, zero
  *                   beyond C. A work-item: a panel by 16 channels. Outputs beyond O repeat the last one.
@@ -25,21 +28,20 @@ PART void weight_block(__global const REAL *restrict w, INDEX so, INDEX sc, INDE
                        __global REAL *restrict u, INDEX step)
 {
     REALV taps[16 * TAPS];
-    if (!mirrored && outputs >= 16 && channels >= 16) {
+    if (!mirrored && sc == TAPS && outputs >= 16 && channels >= 16) {
         for (int b = 0; b < TAPS; b++) {
             HG_TRANSPOSE16_FROM(v, w + b * 16, so, 16, 16);
 #pragma unroll
             for (int i = 0; i < 16; i++) taps[b * 16 + i] = v[i];
         }
-    } else if (mirrored && outputs >= 16 && channels >= 16) { /* so is TAPS */
+    } else if (outputs >= 16 && channels >= 16) {
         for (int c = 0; c < 16; c++) {
 #pragma unroll
             for (int k = 0; k < TAPS; k++) {
-                __global const REAL *p = w + c * sc + TAPS - 1 - k;
+                __global const REAL *p = w + c * sc + (mirrored ? TAPS - 1 - k : k);
                 taps[c * TAPS + k] =
-                    (REALV)(p[0], p[TAPS], p[2 * TAPS], p[3 * TAPS], p[4 * TAPS], p[5 * TAPS], p[6 * TAPS], p[7 * TAPS],
-                            p[8 * TAPS], p[9 * TAPS], p[10 * TAPS], p[11 * TAPS], p[12 * TAPS], p[13 * TAPS],
-                            p[14 * TAPS], p[15 * TAPS]);
+                    (REALV)(p[0], p[so], p[2 * so], p[3 * so], p[4 * so], p[5 * so], p[6 * so], p[7 * so], p[8 * so],
+                            p[9 * so], p[10 * so], p[11 * so], p[12 * so], p[13 * so], p[14 * so], p[15 * so]);
             }
         }
     } else {
@@ -64,24 +66,26 @@ PART void weight_block(__global const REAL *restrict w, INDEX so, INDEX sc, INDE
     }
 }
 
-/* A panel by 16 channels from c0 on. */
-static inline void weight_panel(__global const REAL *restrict w, INDEX so, INDEX sc, INDEX O, INDEX C, INDEX panel,
-                                INDEX c0, int mirrored, __global REAL *restrict u, INDEX step)
+/* A panel by 16 channels, those of block `b`, of which each of `depth` places of the kernel has as many. */
+static inline void weight_panel(__global const REAL *restrict w, INDEX so, INDEX sc, INDEX O, INDEX C, INDEX depth,
+                                INDEX panel, INDEX b, int mirrored, __global REAL *restrict u, INDEX step)
 {
+    const INDEX place = b / ((C + 15) / 16), c0 = (b - place * ((C + 15) / 16)) * 16;
+    w += (mirrored ? depth - 1 - place : place) * TAPS;
     for (INDEX j = 0; j < NV; j++) {
         INDEX o = min(panel * NB + j * 16, O - 1);
         weight_block(w + o * so + c0 * sc, so, sc, O - o, C - c0, mirrored, u + j * 16, step);
     }
 }
 
-/* global: (panels, C in vectors) */
-__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void winograd_weights(long outputs, long channels, long so,
-    long sc, int mirrored, __global const REAL *restrict w, long wo, __global REAL *restrict u)
+/* global: (panels, depth times C in vectors) */
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void winograd_weights(long outputs, long channels, long depth,
+    long so, long sc, int mirrored, __global const REAL *restrict w, long wo, __global REAL *restrict u)
 {
-    const INDEX panel = (INDEX)get_global_id(0), c0 = (INDEX)get_global_id(1) * 16;
+    const INDEX panel = (INDEX)get_global_id(0), b = (INDEX)get_global_id(1);
     const INDEX step = (INDEX)get_global_size(1) * 16 * NB + 16;
-    weight_panel(w + wo, (INDEX)so, (INDEX)sc, (INDEX)outputs, (INDEX)channels, panel, c0, mirrored,
-                 u + panel * POINTS * step + c0 * NB, step);
+    weight_panel(w + wo, (INDEX)so, (INDEX)sc, (INDEX)outputs, (INDEX)channels, (INDEX)depth, panel, b, mirrored,
+                 u + panel * POINTS * step + b * 16 * NB, step);
 }
 
 /* Whether sums have terms that lie apart. */
@@ -350,7 +354,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void winograd_fwd(long8 
 {
     CONV_GEOMETRY(ga, gb, gc)
     WINOGRAD_GEOMETRY(gt)
-    const INDEX CB = (C + 15) / 16, rows = N * TY, pitch = STEP * TILE_W * (TX - 1) + PATCH_W;
+    const INDEX CV = (C + 15) / 16, CB = KD * CV, rows = N * OD * TY, pitch = STEP * TILE_W * (TX - 1) + PATCH_W;
     const INDEX height = OH * (SPREAD + 1) - ODD / 2, width = OW * (SPREAD + 1) - ODD % 2;
     const INDEX plane = H * W, area = height * width;
     const INDEX vstep = T * CB * 16 + 16, mstep = T * NB + 16, ustep = (K ? K : CB) * 16 * NB + 16;
@@ -370,9 +374,11 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void winograd_fwd(long8 
         const TILING tiling = tiling_of(row0, here, TX, TY, OH, OW);
         for (INDEX cb = 0; cb < CB; cb++) {
             for (INDEX r = 0; r < here; r++) {
-                INDEX n = (row0 + r) / TY, ty = row0 + r - n * TY;
-                stage_band(x, (n * C + cb * 16) * plane, plane, N * C * plane, C - cb * 16, H, W,
-                           ty * STEP * TILE_H - PH, PATCH_H, first, count, band + (first + PW) * 16, pitch);
+                const INDEX image = (row0 + r) / TY, ty = row0 + r - image * TY, n = image / OD, k = cb / CV;
+                const INDEX c = (cb - k * CV) * 16, z = image - n * OD - PD + k;
+                stage_band(x, ((n * C + c) * D + z) * plane, D * plane, N * C * D * plane, C - c,
+                           z >= 0 && z < D ? H : 0, W, ty * STEP * TILE_H - PH, PATCH_H, first, count,
+                           band + (first + PW) * 16, pitch);
                 input_tiles(tiling, row0, r, TY, band, pitch, v + cb * T * 16, vstep);
             }
             clear_spare(tiling, v + cb * T * 16, vstep);
@@ -385,16 +391,16 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void winograd_fwd(long8 
             for (INDEX cb = 0; cb < (K ? CB : 0); cb += K) {
                 INDEX blocks = min(K, CB - cb);
                 for (INDEX k = 0; k < blocks; k++)
-                    weight_panel(w, (INDEX)so, (INDEX)sc, O, C, panel, (cb + k) * 16, mirrored, own + k * 16 * NB,
-                                 ustep);
+                    weight_panel(w, (INDEX)so, (INDEX)sc, O, C, KD, panel, cb + k, mirrored, own + k * 16 * NB, ustep);
                 multiply_panels(tiling, v + cb * T * 16, vstep, T, own, ustep, blocks, m, mstep, 1, cb == 0, true);
             }
             for (INDEX i = 0; i < panels * here; i++) {
-                INDEX r = i % here, n = (row0 + r) / TY, oh = (row0 + r - n * TY) * PIXELS_H, k = panel + i / here;
+                INDEX r = i % here, image = (row0 + r) / TY, oh = (row0 + r - image * TY) * PIXELS_H;
+                INDEX n = image / OD, z = image - n * OD, k = panel + i / here;
                 for (INDEX o = k * NB; o < min(k * NB + NB, O); o += 16) {
-                    INDEX to = (n * O + o) * area + oh * width;
+                    INDEX to = ((n * O + o) * OD + z) * area + oh * width;
                     output_tiles(tiling, row0, r, TY, m + (k - panel) * SUMS * mstep + o % NB, mstep, done, width);
-                    store_band(done, min((INDEX)PIXELS_H, height - oh) * width, area, O - o,
+                    store_band(done, min((INDEX)PIXELS_H, height - oh) * width, OD * area, O - o,
                                bias + (epilogue & CONV_BIAS ? o : 0), residual + (epilogue & CONV_RESIDUAL ? to : 0),
                                y + to, epilogue);
                 }

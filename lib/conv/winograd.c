@@ -45,10 +45,11 @@ hg_winograd_cut hg_winograd_cut_of(const hg_conv_problem *p, int side)
     static const char *const five[2][2] = {
         {"-DTILE_W=2 -DTILE_H=1 -DKERNEL=5", "-DTILE_W=2 -DTILE_H=1 -DKERNEL=5 -DHG_WIDE=1"},
         {"-DTILE_W=2 -DKERNEL=5", "-DTILE_W=2 -DKERNEL=5 -DHG_WIDE=1"}};
-    const bool plane = p->rank == 2;
-    const int64_t kernel = p->kernel[0], points = side + kernel - 1;
+    const bool plane = p->rank >= 2;
+    const int64_t kernel = p->kernel[p->rank - 1], points = side + kernel - 1;
     hg_winograd_cut w = {.f = *p, .down = plane ? side : 1, .side = side, .taps = plane ? kernel * kernel : kernel};
-    w.stride = p->stride[0];
+    w.stride = p->stride[p->rank - 1];
+    w.depth = p->rank == 3 ? p->kernel[0] : 1;
     w.points = points * (plane ? points : 1);
     w.line = w.patch = (side - 1) * w.stride + kernel;
     w.planes = w.sums = w.points;
@@ -63,12 +64,13 @@ hg_winograd_cut hg_winograd_cut_of(const hg_conv_problem *p, int side)
         w.f.outputs = p->channels;
         for (int d = 0; d < p->rank; d++) {
             w.f.size[d] = hg_conv_output(p, d);
-            w.f.begin[d] = kernel - 1 - p->begin[d];
-            w.f.end[d] = kernel - 1 - p->end[d];
+            w.f.begin[d] = p->kernel[d] - 1 - p->begin[d];
+            w.f.end[d] = p->kernel[d] - 1 - p->end[d];
         }
     }
     w.across = hg_ceil_div(hg_conv_output(&w.f, w.f.rank - 1), side);
-    w.rows = w.f.batch * (plane ? hg_ceil_div(hg_conv_output(&w.f, 0), side) : 1);
+    w.rows = w.f.batch * (plane ? hg_ceil_div(hg_conv_output(&w.f, w.f.rank - 2), side) : 1);
+    if (p->rank == 3) w.rows *= hg_conv_output(&w.f, 0);
     return w;
 }
 

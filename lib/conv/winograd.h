@@ -1,8 +1,8 @@
 /* What the solvers by Winograd's algorithm share. One is a tile: 4 x 4 or 2 x 2 outputs of a 3 x 3 convolution of stride
  * 1, or 4 or 2 of one of kernel 3 in one dimension. Backward-data is the forward convolution of the output's gradient by
- * the mirrored weight. On CPUs, tiles of 4 x 4 do 3 x 3 of stride 2 too, forward and, if the
- * padding is odd, backward-data; and
- * tiles of 2 x 2 kernels of 5 x 5, or of 5, forward and backward-data.
+ * the mirrored weight. On CPUs, tiles of 4 x 4 do 3 x 3 of stride 2 too, forward and, if the padding is odd,
+ * backward-data; tiles of 2 x 2 do kernels of 5 x 5, or of 5, forward and backward-data; and each does the slices of
+ * three dimensions, forward and backward-data.
  *
  * A configuration's `layout` is the tile's side; its values are in winograd_cpu.c and winograd_gpu.c. */
 #ifndef HG_CONV_WINOGRAD_H
@@ -15,7 +15,8 @@ typedef struct hg_winograd_cut {
     hg_conv_problem f;      /* backward-data as the forward convolution that it is; its padding may be negative */
     int64_t down, side;     /* a tile's outputs */
     int64_t stride;         /* 1, or 2 */
-    int64_t points, taps;   /* of the weight; of the kernel */
+    int64_t points, taps;   /* of the weight; of the kernel, but for its depth */
+    int64_t depth;          /* of the kernel of three dimensions, or 1 */
     int64_t patch, line;    /* columns of a patch, the input's pixels of a tile, and of what it becomes */
     int64_t planes, sums;   /* what a patch becomes; what becomes a tile's outputs. Of stride 1, as many as points */
     int64_t pixels, odd;    /* of an output of f along each dimension: backward-data of stride 2 has two, but for the last

@@ -22,7 +22,7 @@ static const int64_t CHUNK = 16 << 20, NEAR = 1200 << 10;
 
 static int64_t deep_of(const hg_winograd_cut *w)
 {
-    return hg_round_up(w->f.channels, 16);
+    return w->depth * hg_round_up(w->f.channels, 16);
 }
 
 static int64_t panels_of(const hg_winograd_cut *w)
@@ -32,7 +32,7 @@ static int64_t panels_of(const hg_winograd_cut *w)
 
 static int64_t patch_rows(const hg_winograd_cut *w)
 {
-    return w->f.rank == 2 ? w->patch : 1;
+    return w->f.rank >= 2 ? w->patch : 1;
 }
 
 /* Pixels of a row of patches. */
@@ -51,7 +51,7 @@ static bool is_cut(const hg_winograd_cut *w)
 {
     const int last = w->f.rank - 1;
     if (w->side != 4) return false;
-    return hg_conv_output(&w->f, last) % w->side || (last && hg_conv_output(&w->f, 0) % w->side);
+    return hg_conv_output(&w->f, last) % w->side || (last && hg_conv_output(&w->f, last - 1) % w->side);
 }
 
 /* Places for the tiles of a block. A register tile may begin at any tile and end up to three behind the last one. */
@@ -169,7 +169,7 @@ static parts parts_of(const hg_winograd_cut *w, const hg_device *dev)
     q.planes = (double)w->planes;
     q.tiles = (double)(w->rows * w->across);
     q.share = share_of(w, hg_conv_output(&w->f, w->f.rank - 1));
-    if (w->f.rank == 2) q.share *= share_of(w, hg_conv_output(&w->f, 0));
+    if (w->f.rank >= 2) q.share *= share_of(w, hg_conv_output(&w->f, w->f.rank - 2));
     q.scale = q.share * pow(q.points / 36, w->f.rank == 1 ? 0.67 : 1.4);
     q.before = w->pixels == 2 ? 1.6 : w->stride == 2 ? 3 : 1;
     q.after = w->pixels == 2 ? 3 : w->stride == 2 ? 0.55 : 1;
@@ -341,20 +341,20 @@ static void gradient_geometry(const hg_winograd_job *j, int64_t at, hg_arg g[4])
 /* How the weight lies: elements from one output to the next, and from one channel. */
 static int64_t output_step(const hg_winograd_job *j)
 {
-    return j->mirrored ? j->cut->taps : j->cut->f.channels * j->cut->taps;
+    return (j->mirrored ? 1 : j->cut->f.channels) * j->cut->depth * j->cut->taps;
 }
 
 static int64_t channel_step(const hg_winograd_job *j)
 {
-    return j->mirrored ? j->cut->f.outputs * j->cut->taps : j->cut->taps;
+    return (j->mirrored ? j->cut->f.outputs : 1) * j->cut->depth * j->cut->taps;
 }
 
 hg_status hg_winograd_cpu_weight(const hg_winograd_job *j)
 {
     const int64_t o = j->cut->f.outputs, c = j->cut->f.channels;
     return hg_launch(j->dev, &hg_source_winograd, j->options, "winograd_weights",
-                     hg_range_items(j->dev, panels_of(j->cut), hg_ceil_div(c, 16), 1, 1),
-                     HG_ARGS(HG_ARG_I64(o), HG_ARG_I64(c), HG_ARG_I64(output_step(j)), HG_ARG_I64(channel_step(j)),
+                     hg_range_items(j->dev, panels_of(j->cut), deep_of(j->cut) / 16, 1, 1),
+                     HG_ARGS(HG_ARG_I64(o), HG_ARG_I64(c), HG_ARG_I64(j->cut->depth), HG_ARG_I64(output_step(j)), HG_ARG_I64(channel_step(j)),
                              HG_ARG_I32(j->mirrored), HG_ARG_TENSOR(j->b->weight), HG_ARG_MEM(j->b->packed)));
 }
 

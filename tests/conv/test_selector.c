@@ -74,7 +74,7 @@ START_TEST(winograd_says_what_it_cannot_do)
         {"fwd 2x16x9x9 16x3x3 g2", "winograd-f4x4: 2 groups)"},
         {"fwd 2x16x9 16x7", "winograd-f4x4: kernel 7)"},
         {"fwd 2x16x9 16x3 s2", "winograd-f4x4: stride 2)"},
-        {"fwd 2x16x5x9x9 16x3x3x3", "winograd-f4x4: 3 dimensions)"},
+        {"bwd-weights 2x16x5x9x9 16x3x3x3", "winograd-f4x4: 3 dimensions)"},
         {"fwd 2x16x9x9 16x3x3 f64", "winograd-f4x4: only for float32)"},
         {"fwd 2x7x9x9 16x3x3", "winograd-f4x4: 7 channels and 16 outputs, fewer than 8)"},
         {"fwd 2x16x9x9 3x3x3", "winograd-f4x4: 16 channels and 3 outputs, fewer than 8)"},

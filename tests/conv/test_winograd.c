@@ -135,23 +135,44 @@ START_TEST(tiles_of_kernels_of_5_cover_images_of_any_size)
 }
 END_TEST
 
+/* Three dimensions, forward and backward-data, on CPUs: kernels of any depth, padding in depth that is larger than the
+ * kernel or differs, channels in whole vectors and others, kernels of 5. */
+static const char *const deep[] = {
+    "fwd 1x8x1x1x1 8x3x3x3 p1x1x1",
+    "fwd 2x16x5x9x10 32x3x3x3 p1x1x1 bias relu",
+    "fwd 2x17x4x7x6 33x2x3x3 p0:1x1x1 residual",
+    "fwd 1x32x3x8x8 16x1x3x3 p4x1x1",
+    "fwd 3x20x6x13x5 36x4x3x3 p2x0x2 bias residual relu",
+    "fwd 2x9x3x8x7 20x3x5x5 p1x2x2",
+};
+
+START_TEST(slices_of_three_dimensions_are_images)
+{
+    for (size_t i = 0; i < sizeof deep / sizeof *deep; i++) {
+        hg_conv_problem p;
+        ck_assert_hg(hg_conv_parse(deep[i], &p));
+        ck_assert_int_ge(check_all(&p, i % 2), hg_is_cpu(test_device()) ? 4 : 0);
+    }
+}
+END_TEST
+
 START_TEST(random_problems_are_right_in_every_configuration)
 {
     static const char *const keys[] = {"fwd 1x8x9 8x3", "fwd 1x8x9x9 8x3x3", "fwd 1x8x9x9 8x3x3 s2x2",
-                                       "fwd 1x8x9x9 8x5x5"};
-    for (int i = 0; i < 12; i++) {
+                                       "fwd 1x8x9x9 8x5x5", "fwd 1x8x9x9x9 8x3x3x3"};
+    for (int i = 0; i < 10; i++) {
         hg_conv_problem p;
-        ck_assert_hg(hg_conv_parse(keys[i % 4], &p));
+        ck_assert_hg(hg_conv_parse(keys[i % 5], &p));
         p.batch = test_between(1, 4);
         p.channels = test_between(8, 80);
         p.outputs = test_between(8, 70);
         p.epilogue = (int32_t)test_between(0, 7);
         for (int d = 0; d < p.rank; d++) {
-            p.size[d] = test_between(p.kernel[d], 30);
+            p.size[d] = test_between(p.kernel[d], p.rank == 3 ? 10 : 30);
             p.begin[d] = test_between(0, 3);
             p.end[d] = test_between(0, 3);
         }
-        check_all(&p, i / 4 % 2);
+        check_all(&p, i / 5 % 2);
     }
 }
 END_TEST
@@ -190,7 +211,7 @@ END_TEST
 Suite *winograd_suite(void)
 {
     return TEST_SUITE("winograd", tiles_cover_images_of_any_size, tiles_of_stride_2_cover_images_of_any_size,
-                      tiles_of_kernels_of_5_cover_images_of_any_size,
+                      tiles_of_kernels_of_5_cover_images_of_any_size, slices_of_three_dimensions_are_images,
                       random_problems_are_right_in_every_configuration, configurations_keep_to_the_workspace,
                       integers_are_exact_by_tiles_of_2);
 }
