@@ -8,7 +8,8 @@
  * is made of: KD times C16 instead of C16 below.
  *
  * winograd_weights  u[panel][POINTS][C16][NB] = G g G^T, NB = 16 NV outputs a panel, C16 channels in whole vectors, zero
- *                   beyond C. A work-item: a panel by 16 channels. Outputs beyond O repeat the last one.
+ *                   beyond C. A work-item: a panel by 16 channels. Outputs beyond O repeat the last one; a panel of 16 outputs
+ *                   or fewer is narrow, without its second half.
  * winograd_fwd      a work-item takes blocks of R rows of tiles, one after the other, and a share of the panels:
  *                   v[PLANES][C16/16][T][16] of all channels, then m[panel][SUMS][T][NB] = v u of TURN panels at a
  *                   time, and from it the outputs. T is the places of a block's tiles. v, m and a band of rows before
@@ -72,10 +73,8 @@ static inline void weight_panel(__global const REAL *restrict w, INDEX so, INDEX
 {
     const INDEX place = b / ((C + 15) / 16), c0 = (b - place * ((C + 15) / 16)) * 16;
     w += (mirrored ? depth - 1 - place : place) * TAPS;
-    for (INDEX j = 0; j < NV; j++) {
-        INDEX o = min(panel * NB + j * 16, O - 1);
+    for (INDEX j = 0, o = panel * NB; j < NV && o < O; j++, o += 16)
         weight_block(w + o * so + c0 * sc, so, sc, O - o, C - c0, mirrored, u + j * 16, step);
-    }
 }
 
 /* global: (panels, depth times C in vectors) */
@@ -99,7 +98,7 @@ typedef struct terms {
 
 /* m[tile][NB] (+)= sum over all terms and `blocks` of 16 channels of v[block][tile][16] u[channel][NB], of so many
  * tiles. Meanwhile `lines` lines of memory for each block are fetched from `next` on. */
-static inline __attribute__((always_inline)) void multiply_tiles(const int tiles, const terms *s,
+static inline __attribute__((always_inline)) void multiply_tiles(const int tiles, const int vectors, const terms *s,
     __global const REAL *restrict v0, INDEX step, __global const REAL *restrict u0, INDEX blocks,
     __global REAL *restrict m, bool first, __global const REAL *next, INDEX lines)
 {
@@ -107,7 +106,7 @@ static inline __attribute__((always_inline)) void multiply_tiles(const int tiles
 #pragma unroll
     for (int i = 0; i < tiles; i++)
 #pragma unroll
-        for (int j = 0; j < NV; j++) acc[i][j] = first ? (REALV)(0) : vload16(i * NV + j, m);
+        for (int j = 0; j < vectors; j++) acc[i][j] = first ? (REALV)(0) : vload16(i * NV + j, m);
     for (int term = 0; term < (TERMS ? s->down * s->across : 1); term++) {
         const int a = TERMS ? term / s->across : 0, b = TERMS ? term - a * s->across : 0;
         __global const REAL *v = v0 + (TERMS ? a * s->v_down + b * s->v_across : 0);
@@ -118,30 +117,41 @@ static inline __attribute__((always_inline)) void multiply_tiles(const int tiles
             for (int k = 0; k < 16; k++) {
                 REALV w[NV];
 #pragma unroll
-                for (int j = 0; j < NV; j++) w[j] = vload16(j, u + k * NB);
+                for (int j = 0; j < vectors; j++) w[j] = vload16(j, u + k * NB);
 #pragma unroll
                 for (int i = 0; i < tiles; i++)
 #pragma unroll
-                    for (int j = 0; j < NV; j++) acc[i][j] = fma((REALV)(v[i * 16 + k]), w[j], acc[i][j]);
+                    for (int j = 0; j < vectors; j++) acc[i][j] = fma((REALV)(v[i * 16 + k]), w[j], acc[i][j]);
             }
         }
     }
 #pragma unroll
     for (int i = 0; i < tiles; i++)
 #pragma unroll
-        for (int j = 0; j < NV; j++) HG_STOREV(acc[i][j], m + (i * NV + j) * 16);
+        for (int j = 0; j < vectors; j++) HG_STOREV(acc[i][j], m + (i * NV + j) * 16);
 }
 
 PART void multiply(const terms *s, __global const REAL *restrict v, INDEX step, __global const REAL *restrict u,
                    INDEX blocks, __global REAL *restrict m, bool first, __global const REAL *next, INDEX lines)
 {
-    multiply_tiles(MR, s, v, step, u, blocks, m, first, next, lines);
+    multiply_tiles(MR, NV, s, v, step, u, blocks, m, first, next, lines);
 }
 
 PART void multiply_half(const terms *s, __global const REAL *restrict v, INDEX step, __global const REAL *restrict u,
                         INDEX blocks, __global REAL *restrict m, bool first, __global const REAL *next, INDEX lines)
 {
-    multiply_tiles(MR / 2, s, v, step, u, blocks, m, first, next, lines);
+    multiply_tiles(MR / 2, NV, s, v, step, u, blocks, m, first, next, lines);
+}
+
+/* The same of the first half of a panel: MR tiles, or half as many. */
+PART void multiply_narrow(const terms *s, __global const REAL *restrict v, INDEX step, __global const REAL *restrict u,
+                          INDEX blocks, __global REAL *restrict m, bool first, __global const REAL *next, INDEX lines,
+                          bool whole)
+{
+    if (whole)
+        multiply_tiles(MR, NV / 2, s, v, step, u, blocks, m, first, next, lines);
+    else
+        multiply_tiles(MR / 2, NV / 2, s, v, step, u, blocks, m, first, next, lines);
 }
 
 /* Points, `step` apart, to the outputs of a tile, of which the first `columns` of each row are kept. */
@@ -255,11 +265,11 @@ PART void store_band(__global const REAL *restrict band, INDEX count, INDEX plan
     }
 }
 
-/* m (+)= v u of some blocks of channels, `tiles` tiles: a point of a panel. Meanwhile what comes next of u, or of v, is
- * fetched from `next` on. */
+/* m (+)= v u of some blocks of channels, `tiles` tiles: a point of a panel, or of its first half if it is narrow.
+ * Meanwhile what comes next of u, or of v, is fetched from `next` on. */
 static inline void multiply_point(const terms *s, __global const REAL *restrict v, INDEX T,
                                   __global const REAL *restrict u, INDEX blocks, __global REAL *restrict m, INDEX tiles,
-                                  bool first, __global const REAL *next, bool v_next)
+                                  bool first, bool narrow, __global const REAL *next, bool v_next)
 {
     const INDEX whole = (tiles + MR / 2 - 1) / MR, groups = whole + (tiles > whole * MR);
     const INDEX all = TERMS ? s->down * s->across : 1;
@@ -267,7 +277,9 @@ static inline void multiply_point(const terms *s, __global const REAL *restrict 
     if (!v_next && groups == 1) next = u + min((INDEX)1024, blocks * 16 * NB);
     for (INDEX g = 0; g < groups; g++, next += all * blocks * lines * 16) {
         __global const REAL *vg = v + g * MR * 16;
-        if (g < whole)
+        if (narrow)
+            multiply_narrow(s, vg, T * 16, u, blocks, m + g * MR * NB, first, next, lines, g < whole);
+        else if (g < whole)
             multiply(s, vg, T * 16, u, blocks, m + g * MR * NB, first, next, lines);
         else
             multiply_half(s, vg, T * 16, u, blocks, m + g * MR * NB, first, next, lines);
@@ -289,10 +301,11 @@ static inline int point_of(int plane)
 }
 #endif
 
-/* All points of `panels` panels in turn, whose u and m follow each other. */
+/* All points of `panels` panels in turn, whose u and m follow each other; the last of them may be narrow. */
 static inline void multiply_panels(TILING tiling, __global const REAL *restrict v, INDEX vstep, INDEX T,
                                    __global const REAL *restrict u, INDEX ustep, INDEX blocks,
-                                   __global REAL *restrict m, INDEX mstep, INDEX panels, bool first, bool v_next)
+                                   __global REAL *restrict m, INDEX mstep, INDEX panels, bool last_narrow, bool first,
+                                   bool v_next)
 {
 #if TERMS
     for (int p = 0; p < SUMS; p++) {
@@ -305,12 +318,13 @@ static inline void multiply_panels(TILING tiling, __global const REAL *restrict 
         const INDEX begin = first_tile(tiling, plane), tiles = end_of_tiles(tiling, plane) - begin;
         const bool whole = first_tile(tiling, deepest) == begin && end_of_tiles(tiling, deepest) == begin + tiles;
         for (INDEX k = 0; k < panels; k++) {
+            const bool narrow = last_narrow && k + 1 == panels;
             __global const REAL *from = u + (k * POINTS + point) * ustep;
             __global const REAL *turn = k + 1 < panels ? from + POINTS * ustep : u + after * ustep;
             __global REAL *to = m + (k * SUMS + p) * mstep;
             if (whole) {
                 multiply_point(&all, v + plane * vstep + begin * 16, T, from, blocks, to + begin * NB, tiles, first,
-                               v_next ? v + (plane + 1) * vstep : turn, v_next);
+                               narrow, v_next ? v + (plane + 1) * vstep : turn, v_next);
                 continue;
             }
             for (int a = 0; a < all.down; a++) {
@@ -318,7 +332,7 @@ static inline void multiply_panels(TILING tiling, __global const REAL *restrict 
                     const int at = plane + a * down * PLANES_W + b * across;
                     const INDEX t0 = first_tile(tiling, at);
                     multiply_point(&one, v + at * vstep + t0 * 16, T, from + a * all.u_down + b * all.u_across, blocks,
-                                   to + t0 * NB, end_of_tiles(tiling, at) - t0, first && !a && !b, turn, v_next);
+                                   to + t0 * NB, end_of_tiles(tiling, at) - t0, first && !a && !b, narrow, turn, v_next);
                 }
             }
         }
@@ -328,10 +342,11 @@ static inline void multiply_panels(TILING tiling, __global const REAL *restrict 
     for (int p = 0; p < SUMS; p++, v += vstep) {
         const INDEX begin = first_tile(tiling, p), tiles = end_of_tiles(tiling, p) - begin;
         for (INDEX k = 0; k < panels; k++) {
+            const bool narrow = last_narrow && k + 1 == panels;
             __global const REAL *from = u + (k * POINTS + point_of(p)) * ustep;
             __global const REAL *turn = k + 1 < panels ? from + POINTS * ustep : u + point_of(p + 1) * ustep;
             multiply_point(&one, v + begin * 16, T, from, blocks, m + (k * SUMS + p) * mstep + begin * NB, tiles,
-                           first, v_next ? v + vstep : turn, v_next);
+                           first, narrow, v_next ? v + vstep : turn, v_next);
         }
     }
 #endif
@@ -385,14 +400,16 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void winograd_fwd(long8 
         }
         for (INDEX panel = panel0; panel < panel1; panel += TURN) {
             const INDEX panels = min(TURN, panel1 - panel);
+            const bool narrow = O - (panel + panels - 1) * NB <= NB / 2;
             if (!K)
-                multiply_panels(tiling, v, vstep, T, u + panel * POINTS * ustep, ustep, CB, m, mstep, panels, true,
-                                false);
+                multiply_panels(tiling, v, vstep, T, u + panel * POINTS * ustep, ustep, CB, m, mstep, panels, narrow,
+                                true, false);
             for (INDEX cb = 0; cb < (K ? CB : 0); cb += K) {
                 INDEX blocks = min(K, CB - cb);
                 for (INDEX k = 0; k < blocks; k++)
                     weight_panel(w, (INDEX)so, (INDEX)sc, O, C, KD, panel, cb + k, mirrored, own + k * 16 * NB, ustep);
-                multiply_panels(tiling, v + cb * T * 16, vstep, T, own, ustep, blocks, m, mstep, 1, cb == 0, true);
+                multiply_panels(tiling, v + cb * T * 16, vstep, T, own, ustep, blocks, m, mstep, 1, narrow, cb == 0,
+                                true);
             }
             for (INDEX i = 0; i < panels * here; i++) {
                 INDEX r = i % here, image = (row0 + r) / TY, oh = (row0 + r - image * TY) * PIXELS_H;

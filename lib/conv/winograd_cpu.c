@@ -235,7 +235,8 @@ double hg_winograd_cpu_cost(const hg_winograd_cut *w, const hg_conv_config *c, c
     if (w->stride == 2) item += rows / (double)c->value[ROWS] * spilled(v, 1.1e6) * v * WRITTEN;
     const bool near = u * panels < 1e6 || u * panels + v < 1.8e6;
     item += (double)turns * (own ? pairs * q.scale / q.share * WEIGHTS : u * panels * (near ? AT_HAND : FAR));
-    item = q.pace * item + products * q.product * panels / WHOLE;
+    const bool narrow = c->value[SHARES] == 1 && panels_of(w) * PANEL - w->f.outputs >= PANEL / 2;
+    item = q.pace * item + products * q.product * (narrow ? panels - 0.4 : panels) / WHOLE;
     item *= (double)hg_ceil_div((int64_t)c->value[SLICES] * c->value[SHARES], (int64_t)q.units);
     if (w->stride == 2) item = 1.1 * item + 2e-5;
     if (own) return item + LAUNCH;
