@@ -42,10 +42,10 @@ def build_plugin(folder):
     return out
 
 
-def simulate(probe, folder, jobs, part):
-    """(launches, failures): a dict from the plugin for each launch and warp size; texts of what went wrong. `part`: of
-    the probe, None for all."""
-    plugin, parts = build_plugin(folder), [part] if part else compilers.run([str(probe), '--list'], quiet=False).split()
+def simulate(probe, folder, jobs, named):
+    """(launches, failures): a dict from the plugin for each launch and warp size; texts of what went wrong. `named`:
+    parts of the probe, None for all."""
+    plugin, parts = build_plugin(folder), named or compilers.run([str(probe), '--list'], quiet=False).split()
     plain = {k: v for k, v in os.environ.items() if k not in ('HAPGOP_CONV', 'HAPGOP_DEVICE_LIMITS')}
     plain.update(HAPGOP_CACHE='0', PROBE_FOLDER=str(folder), HAPGOP_TEST_SEED='1')
 
