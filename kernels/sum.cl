@@ -111,7 +111,13 @@ __kernel void sum_short(long results, long length, __global const FROM *restrict
         if (own < half_) scratch[lane] += other;
         barrier(CLK_LOCAL_MEM_FENCE);
     }
-    if (own == 0 && t < results) y[yo + t] = DIVIDED(scratch[lane]);
+    /* One warp writes the group's results. */
+    const ACC total = scratch[lane - own];
+    const long first = (long)get_group_id(0) * (HG_LANES / SHORT_LANES);
+    barrier(CLK_LOCAL_MEM_FENCE);
+    if (own == 0) scratch[lane / SHORT_LANES] = total;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    if (lane < HG_LANES / SHORT_LANES && first + lane < results) y[yo + first + lane] = DIVIDED(scratch[lane]);
 }
 #endif
 

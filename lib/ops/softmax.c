@@ -25,12 +25,13 @@ hg_rows hg_rows_of(const hg_tensor *x, int dim)
         if (d > dim) r.inner *= x->size[d];
     }
     bool cpu = hg_is_cpu(x->dev), team = r.inner == 1 && (cpu || r.n >= SHORT_ROW), few = r.inner == 1 && !team;
-    int lanes = hg_lanes(x->dev);
     snprintf(r.options, sizeof r.options, "%s%s%s", team ? "" : few ? "-DTEAM=2" : "-DTEAM=0", x->dtype == HG_F64 ? " -DHG_F64=1" : "",
              r.rows > INT32_MAX ? " -DHG_WIDE=1" : "");
-    r.range = team ? hg_range_teams(x->dev, cpu ? hg_min_i64(r.rows, (int64_t)x->dev->info.units * 16) : r.rows, 1)
-            : few  ? hg_range_teams(x->dev, hg_ceil_div(r.rows, hg_max_i64(1, lanes / 16)), 1)
-                   : hg_range_elements(x->dev, cpu ? r.rows * r.n : r.rows);
+    if (cpu)
+        r.range = team ? hg_range_teams(x->dev, hg_min_i64(r.rows, (int64_t)x->dev->info.units * 16), 1)
+                       : hg_range_elements(x->dev, r.rows * r.n);
+    else
+        r.range = hg_range_teams(x->dev, hg_ceil_div(r.rows, team ? 1 : hg_max_i64(1, hg_lanes(x->dev) / (few ? 16 : 8))), 1);
     return r;
 }
 

@@ -40,6 +40,9 @@ START_TEST(extremes)
     probe_result(most, 0);
     probe_result(least, 0);
     probe_result(hg_grad(x), 1e-6);
+    hg_tensor *one = probe_leaf(HG_SHAPE(1));       /* as many elements as the value it is compared with */
+    probe_backward(hg_max(one));
+    probe_result(hg_grad(one), 1e-6);
     hg_scope_end(s);
 }
 END_TEST
@@ -72,11 +75,11 @@ START_TEST(sorting)
 }
 END_TEST
 
-/* Rows of 1,024; of 10; 16 values at a distance of 256 */
+/* Rows of 1,024; of more than the simulated cache has; of 10; 16 values at a distance of 256 */
 START_TEST(softmaxes)
 {
-    const hg_shape shapes[] = {HG_SHAPE(8, 1024), HG_SHAPE(512, 10), HG_SHAPE(4, 16, 16, 16)};
-    for (int i = 0; i < 3; i++) {
+    const hg_shape shapes[] = {HG_SHAPE(8, 1024), HG_SHAPE(3, 2304), HG_SHAPE(512, 10), HG_SHAPE(4, 16, 16, 16)};
+    for (int i = 0; i < 4; i++) {
         for (int logs = 0; logs < 2; logs++) {
             hg_scope *s = hg_scope_begin(test_device());
             hg_tensor *x = probe_leaf(shapes[i]), *y = logs ? hg_log_softmax(x, 1) : hg_softmax(x, 1);

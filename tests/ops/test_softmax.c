@@ -61,6 +61,27 @@ START_TEST(softmax_agrees_with_double_arithmetic_over_every_dim)
     check(hg_log_softmax, true, HG_SHAPE(100, 10), 1, 0);
     check(hg_softmax, false, HG_SHAPE(16), 0, 0);
     check(hg_softmax, false, HG_SHAPE(1), 0, 0);
+    check(hg_softmax, false, HG_SHAPE(2, 3500), 1, 0);      /* more than a GPU keeps at hand, in both forms */
+    check(hg_log_softmax, true, HG_SHAPE(2, 130, 5), 1, 0);
+}
+END_TEST
+
+/* Whatever is found where in a row that a GPU goes through once for its maximum and its sum. */
+START_TEST(softmax_of_a_long_row_takes_infinities_and_nan)
+{
+    enum { N = 4000 };
+    hg_scope *s = hg_scope_begin(test_device());
+    double x[N], y[N];
+    for (int kind = 0; kind < 4; kind++) {
+        for (int i = 0; i < N; i++) {
+            x[i] = kind == 0 && i % 2 == 0 ? 1 : -INFINITY;
+            y[i] = kind ? NAN : i % 2 ? 0 : 1.0 / (N / 2);
+        }
+        if (kind == 1) x[N - 1] = INFINITY;
+        if (kind == 2) x[700] = NAN;
+        test_close(hg_softmax(test_tensor(HG_F32, HG_SHAPE(N), x), 0), HG_SHAPE(N), y, 1e-9, 1e-6);
+    }
+    hg_scope_end(s);
 }
 END_TEST
 
@@ -130,6 +151,7 @@ END_TEST
 Suite *softmax_suite(void)
 {
     return TEST_SUITE("softmax", softmax_agrees_with_double_arithmetic_over_every_dim,
+                      softmax_of_a_long_row_takes_infinities_and_nan,
                       softmax_of_huge_and_infinite_values_is_what_pytorch_gives,
                       softmax_takes_scalars_empty_and_expanded_tensors, softmax_says_what_is_wrong,
                       softmax_gradients_agree_with_differences);
