@@ -106,6 +106,16 @@ START_TEST(winograd_convolution)
 }
 END_TEST
 
+/* Stride 2, a kernel of 5, three dimensions. */
+static const char *const more_tiled[] = {"fwd 1x8x6x5 9x3x3 s2x2 p1x1 bias", "fwd 1x9x4x3 8x5x5 p2x2",
+                                         "fwd 1x8x2x4x3 8x2x3x3 p0x1x1 relu"};
+
+START_TEST(winograd_convolution_that_only_cpus_do)
+{
+    SMOKE_CONVOLUTIONS(hg_conv_winograd_f4x4, more_tiled, 2e-6);
+}
+END_TEST
+
 START_TEST(winograd_convolution_by_small_tiles)
 {
     SMOKE_CONVOLUTIONS(hg_conv_winograd_f2x2, tiled, 0);
@@ -130,6 +140,6 @@ END_TEST
 Suite *products_suite(void)
 {
     return TEST_SUITE("products", matrix_product, linear, convolution_by_columns, winograd_convolution,
-                      winograd_convolution_by_small_tiles, convolution_by_kernels_of_1,
-                      convolution_by_transforms);
+                      winograd_convolution_that_only_cpus_do, winograd_convolution_by_small_tiles,
+                      convolution_by_kernels_of_1, convolution_by_transforms);
 }
