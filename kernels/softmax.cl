@@ -4,8 +4,8 @@
  * CPU, TEAM 1  inner is 1: a work-item takes several rows, HG_V elements at once.
  * CPU, TEAM 0  any inner: a work-item a row.
  * GPU          LANES work-items share each of the ROWS rows of a work-group. What a row is read for again lies in local
- *              memory, as far as there is room: 12 REALs a lane, or 6 for each of two operands; a lane reads what it
- *              wrote itself. One REAL a lane besides.
+ *              memory, as far as there is room: 48 bytes a lane, or 24 for each of two operands, so that four groups
+ *              fit into 64 KiB; a lane reads what it wrote itself. One REAL a lane besides.
  * GPU, TEAM 1  inner is 1: a row a work-group.
  * GPU, TEAM 2  rows of less than 64, inner is 1: 16 lanes a row. All rows of a group come and go through local memory,
  *              where they lie as in global memory: warps read and write without gaps.
@@ -167,7 +167,7 @@ static inline REAL hand_over(REAL v, __local REAL *scratch)
 #define PICK(xr, kept, c) kept[LID * n + (c)]
 #else
 #define KEEP_SHORT(kept)
-#define KEEP(kept, operands) __local REAL kept[12 / (operands) * HG_LANES]
+#define KEEP(kept, operands) __local REAL kept[(HG_F64 ? 6 : 12) / (operands) * HG_LANES]
 #define ROOM(kept) ((long)(sizeof(kept) / sizeof(REAL) / ROWS))
 static inline REAL keep(REAL v, __local REAL *kept, long slot, bool fits)
 {
