@@ -3,9 +3,10 @@
  * it to the bit. Statistics: see batch_norm.clh. Where the maximum came from is kept in a byte a window: 0 to 3 in reading
  * order, or CLIPPED if it is not above 0 and no gradient passes. NaN wins, the last one, and passes its gradient.
  *
- * CPU class: a work-item a channel, or a plane in evaluation. Windows go 16 at a time, as two groups of up to 8 that lie
- *            side by side in a row. Backward adds up, then spreads; a gradient that reaches nothing adds nothing,
- *            whatever x is there.
+ * CPU class: a work-item a channel, or a plane in evaluation. Forward takes 16 windows at a time, 8 and 8 side by side or
+ *            below each other; backward the 16 columns of 8 windows. Backward adds up, then spreads; a gradient that
+ *            reaches nothing adds nothing, whatever x is there. The next plane's lines are asked for: each begins on a
+ *            page of its own, where the hardware does not look ahead.
  * GPU class: forward a work-item a window; sums of backward by teams for a part of a channel's windows (local memory: one
  *            REAL a lane), their results a work-item an element of x. */
 #include "common.clh"
@@ -35,45 +36,19 @@ static inline REAL window_max(__global const REAL *x, long w, transform t, int *
 
 typedef HG_CAT_REAL(8) REAL8;
 
-/* Up to 8 windows side by side. Two groups make a vector of 16 lanes; the lanes behind `count` are not used. */
-typedef struct group {
-    INDEX in, out;      /* the first window's place in a plane of x and of y */
-    int count;
-} group;
+/* Planes go row of windows by row of windows, a vector of columns at a time, the last one of a row with whatever lies
+ * behind it: lanes that are too many are loaded, and stored before what belongs there. Only in the last row, with `guard`,
+ * loads end with the tensor and stores with the plane. Rows of fewer than LEAST elements are guarded all. */
+enum { LEAST = 8 };
+#define QUICK_ROWS(h, w) ((INDEX)(w) < LEAST ? 0 : (INDEX)(h) / 2 - 1)
+#define INLINE static inline __attribute__((always_inline))
 
-/* The group of row `row` whose first window is `k`; without windows behind the last row. */
-static inline group group_at(INDEX row, INDEX k, INDEX h, INDEX w)
-{
-    const int count = row < h / 2 ? (int)min((INDEX)8, w / 2 - k) : 0;
-    group g = {count ? 2 * (row * w + k) : 0, count ? row * (w / 2) + k : 0, count};
-    return g;
-}
-
-/* DO for all windows of a plane, as pairs of groups `a` and `b`. Groups are made anew each time: one that is carried from
- * turn to turn is lost on Mesa 22.3's llvmpipe. */
-#define NEXT_GROUP_                                                                                                    \
-    k_ += 8;                                                                                                           \
-    row_ += k_ >= w_ / 2;                                                                                              \
-    k_ = k_ >= w_ / 2 ? 0 : k_;
-#define OVER_GROUPS(h, w, a, b, DO)                                                                                    \
-    do {                                                                                                               \
-        const INDEX h_ = (INDEX)(h), w_ = (INDEX)(w);                                                                  \
-        INDEX row_ = 0, k_ = 0;                                                                                        \
-        for (INDEX left_ = (h_ / 2) * ((w_ / 2 + 7) / 8); left_ > 0; left_ -= 2) {                                     \
-            const group a = group_at(row_, k_, h_, w_);                                                                \
-            NEXT_GROUP_                                                                                                \
-            const group b = group_at(row_, k_, h_, w_);                                                                \
-            NEXT_GROUP_                                                                                                \
-            DO;                                                                                                        \
-        }                                                                                                              \
-    } while (0)
-
-/* Elements at p; what lies at or behind `end`, the end of the tensor, reads as 0. */
+/* Elements at p; what lies at or behind `end`, the end of the tensor, reads as 0 with `guard`. */
 #define LOAD_BEFORE(name, type, element, n)                                                                            \
-    static inline type name(__global const element *p, __global const element *end)                                    \
+    INLINE type name(const int guard, __global const element *p, __global const element *end)                          \
     {                                                                                                                  \
         element some[n];                                                                                               \
-        if (p + n <= end) return vload##n(0, p);                                                                       \
+        if (!guard || p + n <= end) return vload##n(0, p);                                                             \
         for (int k = 0; k < n; k++) some[k] = p + k < end ? p[k] : 0;                                                  \
         return vload##n(0, some);                                                                                      \
     }
@@ -81,67 +56,106 @@ LOAD_BEFORE(load_row, REALV, REAL, 16)
 LOAD_BEFORE(load_values, REAL8, REAL, 8)
 LOAD_BEFORE(load_places, uchar8, uchar, 8)
 
-/* The first n elements of v, 8 at most. */
-#define STORE_FIRST(name, type, element)                                                                               \
-    static inline void name(type v, int n, __global element *p)                                                        \
+/* PoCL makes eight stores of vstore8, one of this. */
+#ifdef __clang__
+typedef uchar8 UNALIGNED_PLACES __attribute__((aligned(1)));
+#if HG_F64
+typedef REAL8 UNALIGNED_VALUES __attribute__((aligned(8)));
+#else
+typedef REAL8 UNALIGNED_VALUES __attribute__((aligned(4)));
+#endif
+#define STORE_8(type, v, p) (*(__global type *)(p) = (v))
+#else
+#define STORE_8(type, v, p) vstore8(v, 0, p)
+#endif
+
+/* All of v; with `guard` the first `room` elements. */
+#define STORE_INSIDE(name, type, element, unaligned)                                                                   \
+    INLINE void name(const int guard, type v, INDEX room, __global element *p)                                         \
     {                                                                                                                  \
-        if (n >= 8) {                                                                                                  \
-            vstore8(v, 0, p);                                                                                          \
-        } else {                                                                                                       \
-            if (n & 4) vstore4(v.lo, 0, p);                                                                            \
-            if (n & 2) vstore2(n & 4 ? v.s45 : v.s01, 0, p + (n & 4));                                                 \
-            if (n & 1) p[n & 6] = n & 4 ? n & 2 ? v.s6 : v.s4 : n & 2 ? v.s2 : v.s0;                                   \
+        if (!guard || room >= 8) {                                                                                     \
+            STORE_8(unaligned, v, p);                                                                                  \
+        } else if (room > 0) {                                                                                         \
+            if (room & 4) vstore4(v.lo, 0, p);                                                                         \
+            if (room & 2) vstore2(room & 4 ? v.s45 : v.s01, 0, p + (room & 4));                                        \
+            if (room & 1) p[room & 6] = room & 4 ? room & 2 ? v.s6 : v.s4 : room & 2 ? v.s2 : v.s0;                    \
         }                                                                                                              \
     }
-STORE_FIRST(store_values, REAL8, REAL)
-STORE_FIRST(store_places, uchar8, uchar)
+STORE_INSIDE(store_values, REAL8, REAL, UNALIGNED_VALUES)
+STORE_INSIDE(store_places, uchar8, uchar, UNALIGNED_PLACES)
 
-/* 2 n elements of a row of x. */
-static inline void store_row(REALV v, int n, __global REAL *p)
+INLINE void store_row(const int guard, REALV v, INDEX room, __global REAL *p)
 {
-    if (n == 8) {
-        vstore16(v, 0, p);
+    if (!guard || room >= 16) {
+        HG_STOREV(v, p);
     } else {
-        store_values(v.lo, 2 * n, p);
-        if (n > 4) store_values(v.hi, 2 * n - 8, p + 8);
+        store_values(1, v.lo, room, p);
+        store_values(1, v.hi, room - 8, p + 8);
     }
 }
+
+/* ---- forward ---- */
 
 /* Two groups as one vector. */
 #define EVEN(a, b) (REALV)((a).even, (b).even)
 #define ODD(a, b) (REALV)((a).odd, (b).odd)
 
-/* ---- forward ---- */
-
-static inline REALV rectified_row(__global const REAL *x, __global const REAL *end, transform t)
+INLINE REALV rectified_row(const int guard, __global const REAL *x, __global const REAL *end, transform t)
 {
-    REALV v = TRANSFORMED(load_row(x, end), t);
+    REALV v = TRANSFORMED(load_row(guard, x, end), t);
     return RECTIFIED(REALV, v);
 }
 
-static inline void pair_fwd(group a, group b, long w, __global const REAL *restrict x, __global const REAL *end,
-                            transform t, __global REAL *restrict y, int keep, __global uchar *restrict winner)
+/* Eight windows at `from` in a plane of x, at `to` in one of y, and eight at `from_b`, `to_b`, which are stored later. */
+INLINE void pair_fwd(const int guard, INDEX w, INDEX out, INDEX from, INDEX from_b, INDEX to, INDEX to_b,
+                     __global const REAL *restrict x, __global const REAL *end, transform t, __global REAL *restrict y,
+                     int keep, __global uchar *restrict winner)
 {
-    REALV top = rectified_row(x + a.in, end, t), top_b = rectified_row(x + b.in, end, t);
-    REALV bottom = rectified_row(x + a.in + w, end, t), bottom_b = rectified_row(x + b.in + w, end, t);
+    REALV top = rectified_row(guard, x + from, end, t), top_b = rectified_row(guard, x + from_b, end, t);
+    REALV bottom = rectified_row(guard, x + from + w, end, t), bottom_b = rectified_row(guard, x + from_b + w, end, t);
     REALV best = EVEN(top, top_b);
     BITS(16) at = 0, wins;
     MEET(16, ODD(top, top_b), 1);
     MEET(16, EVEN(bottom, bottom_b), 2);
     MEET(16, ODD(bottom, bottom_b), 3);
-    store_values(best.lo, a.count, y + a.out);
-    store_values(best.hi, b.count, y + b.out);
+    store_values(guard, best.lo, out - to, y + to);
+    store_values(guard, best.hi, out - to_b, y + to_b);
     if (!keep) return;
     at = select(at, (BITS(16))(CLIPPED), best <= (REALV)(0));
     uchar16 places = convert_uchar16(at);
-    store_places(places.lo, a.count, winner + a.out);
-    store_places(places.hi, b.count, winner + b.out);
+    store_places(guard, places.lo, out - to, winner + to);
+    store_places(guard, places.hi, out - to_b, winner + to_b);
 }
 
-static inline void plane_fwd(long h, long w, __global const REAL *restrict x, __global const REAL *end, transform t,
-                             __global REAL *restrict y, int keep, __global uchar *restrict winner)
+/* A row of windows, and the one below too if rows are short. `below`: elements to that row's windows in x, 0 if there is
+ * none. */
+INLINE void rows_fwd(const int guard, INDEX row, INDEX below, INDEX w, INDEX out, __global const REAL *restrict x,
+                     __global const REAL *end, long ahead, transform t, __global REAL *restrict y, int keep,
+                     __global uchar *restrict winner)
 {
-    OVER_GROUPS(h, w, a, b, pair_fwd(a, b, w, x, end, t, y, keep, winner));
+    const INDEX from = 2 * row * w, to = row * (w / 2);
+    for (INDEX k = 0; k < w / 2; k += 16) {
+        const INDEX next = k + 8 < w / 2 ? 8 : 0, in = from + 2 * k;
+        HG_PREFETCH(x + ahead + in, 0);
+        HG_PREFETCH(x + ahead + in + w, 0);
+        HG_PREFETCH(x + ahead + in + 2 * next + below, 0);
+        HG_PREFETCH(x + ahead + in + 2 * next + below + w, 0);
+        pair_fwd(guard, w, out, in, in + 2 * next + below, to + k, to + k + next + (below ? w / 2 : 0), x, end, t, y, keep,
+                 winner);
+    }
+}
+
+/* One plane; `ahead` is how far the plane of the next turn is. */
+static inline void plane_fwd(long h, long width, __global const REAL *restrict x, __global const REAL *end, long ahead,
+                             transform t, __global REAL *restrict y, int keep, __global uchar *restrict winner)
+{
+    const INDEX w = (INDEX)width, rows = (INDEX)h / 2, out = rows * (w / 2), quick = QUICK_ROWS(h, w);
+    const INDEX step = w / 2 <= 8 ? 2 : 1;
+    INDEX row = 0;
+    for (; row + step <= quick; row += step)
+        rows_fwd(0, row, (step - 1) * 2 * w, w, out, x, end, ahead, t, y, keep, winner);
+    for (; row < rows; row += step)
+        rows_fwd(1, row, row + step <= rows ? (step - 1) * 2 * w : 0, w, out, x, end, ahead, t, y, keep, winner);
 }
 
 __kernel void bn_relu_pool_train(long n, long c, long h, long w, REAL eps, REAL momentum, int running,
@@ -159,7 +173,8 @@ __kernel void bn_relu_pool_train(long n, long c, long h, long w, REAL eps, REAL 
     stats += so;
     finish(channel_moments(x, n, c, in), c, ch, eps, momentum, running, mean + mo, var + vo, fault, stats);
     transform t = transform_of(c, ch, affine, weight + wo, bias + bo, stats);
-    for (long i = 0; i < n; i++) plane_fwd(h, w, x + i * c * in, end, t, y + i * c * out, keep, winner + i * c * out);
+    for (long i = 0; i < n; i++)
+        plane_fwd(h, w, x + i * c * in, end, i + 1 < n ? c * in : 0, t, y + i * c * out, keep, winner + i * c * out);
 }
 
 __kernel void bn_relu_pool_apply(long n, long c, long h, long w, __global const REAL *restrict x, long xo, int affine,
@@ -171,84 +186,97 @@ __kernel void bn_relu_pool_apply(long n, long c, long h, long w, __global const 
     FOR_PLANES(q, n * c)
     {
         transform t = transform_of(c, q % c, affine, weight + wo, bias + bo, stats + so);
-        plane_fwd(h, w, x + xo + q * in, x + xo + n * c * in, t, y + yo + q * out, keep, winner + ao + q * out);
+        plane_fwd(h, w, x + xo + q * in, x + xo + n * c * in, 0, t, y + yo + q * out, keep, winner + ao + q * out);
     }
 }
 
 /* ---- backward ---- */
 
-/* Sums of dy and of dy (x - mean - rest). */
+/* Sums of dy and of dy (x - mean - rest), of windows whose winner is in their top and in their bottom row. */
 typedef struct sums {
-    REALV total, product;
+    REALV total_top, product_top, total_bottom, product_bottom;
 } sums;
 
-/* The gradients of two groups and where they go: CLIPPED for the lanes that have none. */
-typedef struct gradients {
-    REALV value;
-    BITS(16) at;
-} gradients;
+/* A window's value in both of its columns. */
+#define TWICE(v) (v).s0011223344556677
 
-static inline gradients gradients_of(group a, group b, __global const REAL *restrict dy, __global const REAL *dy_end,
-                                     __global const uchar *restrict winner, __global const uchar *winner_end)
+/* What a column is in its window's top row; in the bottom row it is two more. */
+#define SIDE (BITS(16))(0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1)
+
+/* Planes of one image: x, dx, dy and winners, the ends of their tensors, and how many planes ahead the next one is. */
+typedef struct image {
+    __global const REAL *x, *end, *dy, *dy_end;
+    __global const uchar *winner, *winner_end;
+    __global REAL *dx;
+    INDEX w, in;
+    long ahead, ahead_out;
+} image;
+
+/* Where the winners of 16 columns are: CLIPPED for columns in no window. */
+INLINE BITS(16) places_at(const int guard, __global const uchar *p, __global const uchar *end, INDEX columns)
 {
-    const BITS(16) lane = (BITS(16))(0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7);
-    const BITS(16) count = (BITS(16))((BITS(8))(a.count), (BITS(8))(b.count));
-    gradients g;
-    g.value = (REALV)(load_values(dy + a.out, dy_end), load_values(dy + b.out, dy_end));
-    g.at = TO_BITS(16)((uchar16)(load_places(winner + a.out, winner_end), load_places(winner + b.out, winner_end)));
-    g.at = select((BITS(16))(CLIPPED), g.at, lane < count);
-    return g;
+    const BITS(16) column = (BITS(16))(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    BITS(16) at = TO_BITS(16)(TWICE(load_places(guard, p, end)));
+    return select((BITS(16))(CLIPPED), at, column < (BITS(16))((int)columns));
 }
 
-static inline void pair_sums(group a, group b, long w, __global const REAL *restrict x, __global const REAL *end,
-                             REAL mean, REAL rest, gradients g, sums *s)
+INLINE void row_sums(const int guard, INDEX row, image m, REAL mean, REAL rest, sums *s)
 {
-    REALV top = load_row(x + a.in, end), top_b = load_row(x + b.in, end);
-    REALV bottom = load_row(x + a.in + w, end), bottom_b = load_row(x + b.in + w, end);
-    REALV value = ODD(bottom, bottom_b), zero = 0;
-    BITS(16) counts = g.at < (BITS(16))(CLIPPED);
-    value = select(value, EVEN(bottom, bottom_b), g.at == (BITS(16))(2));
-    value = select(value, ODD(top, top_b), g.at == (BITS(16))(1));
-    value = select(value, EVEN(top, top_b), g.at == (BITS(16))(0));
-    s->total += select(zero, g.value, counts);
-    s->product += select(zero, g.value * (value - mean - rest), counts);
+    const REALV zero = 0;
+    const INDEX windows = m.w / 2;
+    for (INDEX k = 0; k < 2 * windows; k += 16) {
+        const INDEX i = 2 * row * m.w + k, o = row * windows + k / 2;
+        HG_PREFETCH(m.x + m.ahead + i, 0);
+        HG_PREFETCH(m.x + m.ahead + i + m.w, 0);
+        HG_PREFETCH(m.dy + m.ahead_out + o, 0);
+        const REALV g = TWICE(load_values(guard, m.dy + o, m.dy_end));
+        const BITS(16) at = places_at(guard, m.winner + o, m.winner_end, 2 * windows - k);
+        const BITS(16) top = at == SIDE, bottom = at == SIDE + 2;
+        s->total_top += select(zero, g, top);
+        s->product_top += select(zero, g * (load_row(guard, m.x + i, m.end) - mean - rest), top);
+        s->total_bottom += select(zero, g, bottom);
+        s->product_bottom += select(zero, g * (load_row(guard, m.x + i + m.w, m.end) - mean - rest), bottom);
+    }
 }
 
-/* A row of x of one group: `even` and `odd` are its gradients at the windows' columns. */
-static inline void spread_row(REAL8 even, REAL8 odd, int n, __global const REAL *restrict x, __global const REAL *end,
-                              int train, descent to, __global REAL *restrict dx)
+INLINE REALV spread(REALV g, REALV x, const int train, descent to)
 {
-    REALV g;
-    g.even = even;
-    g.odd = odd;
-    REALV d = train ? DESCENDED(g, load_row(x, end), to) : g * to.scale;
-    store_row(d, n, dx);
+    return train ? DESCENDED(g, x, to) : g * to.scale;
 }
 
-static inline void pair_spread(group a, group b, long w, gradients g, __global const REAL *restrict x,
-                               __global const REAL *end, int train, descent to, __global REAL *restrict dx)
+/* A row of windows, from its end: what is stored too much lies behind. Columns in no window get no gradient. */
+INLINE void row_spread(const int guard, const int train, INDEX row, image m, descent to)
 {
-    REALV zero = 0, d[4];
-#pragma unroll
-    for (int k = 0; k < 4; k++) d[k] = select(zero, g.value, g.at == (BITS(16))(k));
-    spread_row(d[0].lo, d[1].lo, a.count, x + a.in, end, train, to, dx + a.in);
-    spread_row(d[0].hi, d[1].hi, b.count, x + b.in, end, train, to, dx + b.in);
-    spread_row(d[2].lo, d[3].lo, a.count, x + a.in + w, end, train, to, dx + a.in + w);
-    spread_row(d[2].hi, d[3].hi, b.count, x + b.in + w, end, train, to, dx + b.in + w);
+    const REALV zero = 0;
+    const INDEX windows = m.w / 2;
+    for (INDEX k = (m.w - 1) / 16 * 16; k >= 0; k -= 16) {
+        const INDEX i = 2 * row * m.w + k, o = row * windows + k / 2;
+        HG_PREFETCH(m.dx + m.ahead + i, 1);
+        HG_PREFETCH(m.dx + m.ahead + i + m.w, 1);
+        const REALV g = TWICE(load_values(guard, m.dy + o, m.dy_end));
+        const BITS(16) at = places_at(guard, m.winner + o, m.winner_end, 2 * windows - k);
+        REALV top = spread(select(zero, g, at == SIDE), load_row(guard, m.x + i, m.end), train, to);
+        store_row(guard, top, m.in - i, m.dx + i);
+        REALV bottom = spread(select(zero, g, at == SIDE + 2), load_row(guard, m.x + i + m.w, m.end), train, to);
+        store_row(guard, bottom, m.in - i - m.w, m.dx + i + m.w);
+    }
 }
 
-/* Elements in no window. */
-static inline void spread_nothing(long n, __global const REAL *restrict x, int train, descent to,
-                                  __global REAL *restrict dx)
+static inline void plane_sums(long h, image m, REAL mean, REAL rest, sums *s)
 {
-    for (long k = 0; k < n; k++) dx[k] = train ? DESCENDED((REAL)0, x[k], to) : 0;
+    INDEX row = 0, quick = QUICK_ROWS(h, m.w);
+    for (; row < quick; row++) row_sums(0, row, m, mean, rest, s);
+    for (; row < (INDEX)h / 2; row++) row_sums(1, row, m, mean, rest, s);
 }
 
-static inline void spread_rest(long h, long w, __global const REAL *restrict x, int train, descent to,
-                               __global REAL *restrict dx)
+static inline void plane_spread(long h, image m, int train, descent to)
 {
-    for (long i = w - 1; w % 2 && i < h * w; i += w) spread_nothing(1, x + i, train, to, dx + i);
-    if (h % 2) spread_nothing(w, x + (h - 1) * w, train, to, dx + (h - 1) * w);
+    INDEX row = 0, quick = train ? QUICK_ROWS(h, m.w) : 0;
+    for (; row < quick; row++) row_spread(0, 1, row, m, to);
+    for (; row < (INDEX)h / 2; row++) row_spread(1, train, row, m, to);
+    if (h % 2 == 0) return;
+    for (INDEX k = m.in - m.w; k < m.in; k += 16)
+        store_row(1, spread(0, load_row(1, m.x + k, m.end), train, to), m.in - k, m.dx + k);
 }
 
 /* dbias, dweight and dx as bn_bwd of batch_norm.cl */
@@ -267,28 +295,28 @@ __kernel void bn_relu_pool_bwd(long n, long c, long h, long w, int train, int wa
     winner += ao + ch * out;
     stats += so;
     REAL total = 0, product = 0, mean = stats[ch], rest = stats[c + ch];
+    image m = {x, end, dy, dy_end, winner, winner_end, dx, (INDEX)w, (INDEX)in, c * in, c * out};
     for (long begin = 0; begin < n && wanted; begin += planes) {
-        sums s = {0, 0};
+        sums s = {0, 0, 0, 0};
         for (long i = begin; i < min(n, begin + planes); i++) {
-            __global const REAL *from = x + i * c * in, *g = dy + i * c * out;
-            __global const uchar *at = winner + i * c * out;
-            OVER_GROUPS(h, w, a, b,
-                        pair_sums(a, b, w, from, end, mean, rest, gradients_of(a, b, g, dy_end, at, winner_end), &s));
+            m.x = x + i * c * in;
+            m.dy = dy + i * c * out;
+            m.winner = winner + i * c * out;
+            plane_sums(h, m, mean, rest, &s);
         }
-        total += hg_addv(s.total);
-        product += hg_addv(s.product);
+        total += hg_addv(s.total_top + s.total_bottom);
+        product += hg_addv(s.product_top + s.product_bottom);
     }
     product *= stats[2 * c + ch];
     dweight[dwo + ch] = product;
     dbias[dbo + ch] = total;
     descent to = descent_of(c, ch, (REAL)(n * in), total, product, affine, weight + wo, stats);
     for (long i = 0; i < n && to_input; i++) {
-        __global const REAL *from = x + i * c * in, *g = dy + i * c * out;
-        __global const uchar *at = winner + i * c * out;
-        __global REAL *q = dx + i * c * in;
-        OVER_GROUPS(h, w, a, b,
-                    pair_spread(a, b, w, gradients_of(a, b, g, dy_end, at, winner_end), from, end, train, to, q));
-        spread_rest(h, w, from, train, to, q);
+        m.x = x + i * c * in;
+        m.dy = dy + i * c * out;
+        m.winner = winner + i * c * out;
+        m.dx = dx + i * c * in;
+        plane_spread(h, m, train, to);
     }
 }
 
