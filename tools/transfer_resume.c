@@ -74,7 +74,8 @@ hg_checkpoint *transfer_open_place(transfer_run *run)
 {
     char path[4200];
     const char *arch;
-    hg_checkpoint *c = place(run, path) ? hg_checkpoint_read(path) : NULL;
+    if (!place(run, path)) return NULL;
+    hg_checkpoint *c = hg_checkpoint_read(path);
     if (!c) {
         output_error("there is nothing to go on with: %s", hg_last_error());
         return NULL;

@@ -135,8 +135,9 @@ bool hg_winograd_in_flight(const hg_conv_plan *plan)
 static const double NOMINAL = 147e9, WHOLE = 1.35, SHORT = 1.05; /* of the nominal peak, in products */
 
 /* Seconds by bytes, of a core: from what all cores share, in order and in strides; from its own cache; of the transformed
- * input that does not stay in it, again; of a transformed weight, written. */
-static const double FAR = 1 / 75e9, STRIDED = 1 / 22e9, AT_HAND = 1 / 140e9, AGAIN = 1 / 54e9, WRITTEN = 1 / 18e9;
+ * input that does not stay in it, again; of a transformed weight, written; from memory. */
+static const double FAR = 1 / 75e9, STRIDED = 1 / 22e9, AT_HAND = 1 / 140e9, AGAIN = 1 / 54e9, WRITTEN = 1 / 18e9,
+                    COLD = 1 / 8e9;
 /* Seconds of 16 channels: to transform a tile before and after, or of the gradient, with 36 points; 16 x 16 weights.
  * Seconds of a launch. */
 static const double BEFORE = 106e-9, AFTER = 112e-9, WEIGHTS = 1.2e-6, LAUNCH = 30e-6;
@@ -239,6 +240,8 @@ double hg_winograd_cpu_cost(const hg_winograd_cut *w, const hg_conv_config *c, c
     item = q.pace * item + products * q.product * (narrow ? panels - 0.4 : panels) / WHOLE;
     item *= (double)hg_ceil_div((int64_t)c->value[SLICES] * c->value[SHARES], (int64_t)q.units);
     if (w->stride == 2) item = 1.1 * item + 2e-5;
+    if (w->stride == 2 && w->pixels == 1) /* a weight that stands, when a network comes to it again */
+        item += q.pace * fmax(0, u * panels * COLD - products * q.product * panels / WHOLE);
     if (own) return item + LAUNCH;
     double pack = u * q.panels * WRITTEN + q.deep / 16 * 2 * q.panels * q.scale / q.share * WEIGHTS;
     return item + q.pace * pack / q.units + 2 * LAUNCH;

@@ -167,7 +167,8 @@ hg_checkpoint *hg_checkpoint_read(const char *path)
 
 bool hg_checkpoint_has(const hg_checkpoint *c, const char *name)
 {
-    const hg_value *v = c->root;
+    const hg_value *v = c ? c->root : NULL;
+    if (!v) return false;
     for (const char *slash; (slash = strchr(name, '/')); name = slash + 1) {
         char *part = strndup(name, (size_t)(slash - name));
         v = part ? hg_value_find(v, part) : NULL;

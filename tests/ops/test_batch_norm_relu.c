@@ -1,6 +1,7 @@
 /* Batch normalisation, ReLU and pooling at once against the three operations one after the other. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "suites.h"
 
@@ -208,6 +209,26 @@ START_TEST(nan_wins_and_infinities_go_where_the_chain_sends_them)
 }
 END_TEST
 
+/* Work-groups that run at the same time do not get in each other's way. */
+START_TEST(the_same_bits_come_every_time)
+{
+    problem p = problem_of(HG_SHAPE(2, 2, 5, 9), &HG_POOL_DEFAULTS);
+    if (test_has_f64()) p.dtype = HG_F64;
+    double *first = NULL;
+    for (int k = 0; k < 1000; k++) {
+        hg_scope *s = hg_scope_begin(test_device());
+        outcome o = outcome_of(&p, true);
+        double *v = test_read(hg_cat((hg_tensor *[]){o.dweight, o.dbias}, 2, 0));
+        if (first) ck_assert_int_eq(memcmp(first, v, 4 * sizeof *v), 0);
+        free(first);
+        first = v;
+        hg_scope_end(s);
+    }
+    free(first);
+    problem_free(&p);
+}
+END_TEST
+
 typedef struct checked {
     hg_tensor *mean, *var;
     const hg_pool_options *pool;
@@ -317,6 +338,7 @@ Suite *batch_norm_relu_suite(void)
                       without_pooling_and_with_other_pooling_it_is_the_chain_too,
                       ties_clipping_and_weights_of_any_sign_pick_the_chains_winner,
                       nan_wins_and_infinities_go_where_the_chain_sends_them, gradients_agree_with_differences,
+                      the_same_bits_come_every_time,
                       only_the_wanted_gradients_come, running_statistics_stand_still_while_a_target_is_out_of_range,
                       what_does_not_fit_is_named_before_anything_changes);
 }

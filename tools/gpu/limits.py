@@ -139,6 +139,9 @@ def record(limits, results, keys, accept):
 
 # ---- the table of kernels/README.md ----
 
+PRODUCT = 50    # per cent of a hot loop's instructions that are multiply-adds: less is a transform's, or a sum's
+
+
 def table(limits):
     """Markdown: a row a kernel."""
     versions = sorted({version for r in limits.records.values() for version in r})
@@ -159,7 +162,7 @@ def table(limits):
                     f'{cell("registers", "sm_75", "sm_86", "sm_90")} | {cell("simd", "tgllp", "dg2", "pvc")} | {local} | '
                     f'{cell("groups", "gfx1030", "sm_86")} | {cell("coalescing", "warps")} | {cell("conflicts", "warps")} | '
                     f'{cell("bytes", "warps")} |')
-        if 'fma' in targets.get('gfx1030', {}):
+        if targets.get('gfx1030', {}).get('fma', 0) >= PRODUCT:
             products.append(f'| {key} | {cell("fma", "gfx90a")} ({cell("packed", "gfx90a")}) | {cell("fma", "gfx1030")} | '
                             f'{cell("fma", "gfx1100")} | {cell("lds_bytes", "gfx1030")} | {cell("lds", "gfx1030")} |')
     return '\n'.join(rows + (products if len(products) > 2 else [])) + '\n'

@@ -130,7 +130,7 @@ HG_API hg_status hg_checkpoint_write(const hg_checkpoint *c, const char *path);
  * NULL on failure: HG_E_IO; HG_E_FORMAT for a damaged file, or one that holds no dict; HG_E_MEMORY. */
 HG_API hg_checkpoint *hg_checkpoint_read(const char *path);
 
-HG_API bool hg_checkpoint_has(const hg_checkpoint *c, const char *name);
+HG_API bool hg_checkpoint_has(const hg_checkpoint *c, const char *name);    /* false for a NULL `c` */
 
 /* Into a module or optimizer of the same structure; names, shapes and dtypes must fit exactly, else HG_E_FORMAT and
  * nothing has changed. */
