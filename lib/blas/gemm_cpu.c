@@ -11,7 +11,8 @@ enum {
     LOCAL_MEMORY = 384 << 10, /* bytes that the above need, or else: */
     K_SMALL = 64,
     A_BYTES_SMALL = 20 << 10,
-    MOST_ROWS = 4 /* of A for gemm_rows.cl */
+    MOST_ROWS = 4,            /* of A for gemm_rows.cl */
+    NARROW_LEAST = 1 << 18    /* products for which a kernel more, a second of PoCL's compiling, is worth it */
 };
 
 /* A register tile: MR rows by NV vectors of 16. */
@@ -27,7 +28,8 @@ static const tile double_tile = {8, 16, "8x16", "-DMR=8 -DNV=1 -DHG_F64=1", "-DM
 static const tile *choose(const hg_gemm_problem *p)
 {
     if (p->f64) return &double_tile;
-    return p->n <= 16 && p->m > 8 ? &narrow : &wide;
+    const double products = (double)p->m * (double)p->n * (double)p->k * (double)p->batch;
+    return p->n <= 16 && p->m > 8 && products >= NARROW_LEAST ? &narrow : &wide;
 }
 
 /* Few rows, and a B whose rows are read whole: gemm_rows.cl. */

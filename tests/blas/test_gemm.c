@@ -15,7 +15,8 @@ static bool gpu_class(void)
 START_TEST(every_transpose_at_every_edge_of_the_tiles)
 {
     const int64_t sizes[][3] = {{1, 1, 1},   {8, 32, 16},   {7, 31, 15}, {9, 33, 17},
-                                {16, 10, 5}, {17, 100, 40}, {64, 64, 1}, {3, 65, 129}};
+                                {16, 10, 5}, {17, 100, 40}, {64, 64, 1}, {3, 65, 129},
+                                {33, 10, 900}, {260, 16, 64}};
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
         for (int trans = 0; trans < 4; trans++)
             check_product(&(product){PRODUCT(sizes[s][0], sizes[s][1], sizes[s][2], 1), .trans_a = trans & 1,
@@ -40,7 +41,7 @@ START_TEST(offsets_and_leading_dimensions_leave_the_rest_alone)
     for (int trans = 0; trans < 4; trans++) {
         check_product(&(product){PRODUCT(19, 45, 23, 1), .trans_a = trans & 1, .trans_b = trans & 2,
                                  .offset = {1, 3, 5}, .gap = {3, 1, 2}});
-        check_product(&(product){PRODUCT(40, 12, 33, 1), .trans_a = trans & 1, .trans_b = trans & 2,
+        check_product(&(product){PRODUCT(40, 12, 700, 1), .trans_a = trans & 1, .trans_b = trans & 2,
                                  .offset = {7, 0, 1}, .gap = {0, 4, 20}, .beta = 1});
     }
 }
@@ -51,7 +52,7 @@ START_TEST(alpha_and_beta)
     const double values[][2] = {{1, 0}, {2, 0}, {1, 1}, {-1, 2}, {0.5, -0.5}, {0, 1}, {0, 0}, {0, 3}};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         check_product(&(product){PRODUCT(18, 50, 7, values[i][0]), .beta = values[i][1]});
-        check_product(&(product){PRODUCT(17, 12, 600, values[i][0]), .trans_b = true, .beta = values[i][1]});
+        check_product(&(product){PRODUCT(45, 12, 600, values[i][0]), .trans_b = true, .beta = values[i][1]});
     }
 }
 END_TEST
@@ -62,7 +63,7 @@ START_TEST(bias_and_relu)
         for (int along = HG_BIAS_NONE; along <= HG_BIAS_ROWS; along++) {
             check_product(&(product){PRODUCT(21, 70, 9, 1), .bias_along = along, .relu = relu, .offset = {0, 0, 3}});
             check_product(
-                &(product){PRODUCT(33, 10, 700, 1), .trans_a = true, .bias_along = along, .relu = relu, .beta = 1});
+                &(product){PRODUCT(43, 10, 700, 1), .trans_a = true, .bias_along = along, .relu = relu, .beta = 1});
             check_product(&(product){PRODUCT(5, 6, 0, 1), .bias_along = along, .relu = relu, .beta = 2});
         }
 }
@@ -137,6 +138,19 @@ START_TEST(tiles_of_gpus_cover_products_of_any_size)
                                      .beta = 1});
         }
     check_product(&(product){PRODUCTS(2, 36, 40, 2000), .trans_b = true, .bias_along = HG_BIAS_COLUMNS});
+}
+END_TEST
+
+/* The tile of 16 x 16 is a kernel more to compile, which a small product does not ask for. */
+START_TEST(few_columns_have_a_tile_of_their_own_if_there_is_work)
+{
+    hg_gemm_problem q = {.m = 100, .n = 10, .k = 120, .batch = 1, .a.ld = 120, .b.ld = 10, .c.ld = 10};
+    if (gpu_class()) return;
+    ck_assert_str_eq(hg_gemm_algorithm(test_device(), &q), "8x32");
+    q.k = q.a.ld = 300;
+    ck_assert_str_eq(hg_gemm_algorithm(test_device(), &q), "16x16");
+    q.n = q.b.ld = q.c.ld = 17;
+    ck_assert_str_eq(hg_gemm_algorithm(test_device(), &q), "8x32");
 }
 END_TEST
 
@@ -319,6 +333,7 @@ Suite *gemm_suite(void)
         offsets_and_leading_dimensions_leave_the_rest_alone, alpha_and_beta, bias_and_relu,
         batches_share_an_operand_or_have_their_own, empty_sizes, a_long_sum_is_split,
         large_products_have_several_work_items_and_pieces_of_k, thirty_two_kib_of_local_memory_and_many_units_do,
-        tiles_of_gpus_cover_products_of_any_size, random_products, rounding_stays_within_the_metric, double_precision,
+        few_columns_have_a_tile_of_their_own_if_there_is_work,
+                      tiles_of_gpus_cover_products_of_any_size, random_products, rounding_stays_within_the_metric, double_precision,
         double_precision_on_gpus, the_same_product_gives_the_same_bits, relu_keeps_nan, bad_problems_say_what_is_wrong);
 }
