@@ -332,8 +332,8 @@ Suite *gemm_suite(void)
         "gemm", every_transpose_at_every_edge_of_the_tiles, few_rows_by_a_matrix_that_lies_transposed,
         offsets_and_leading_dimensions_leave_the_rest_alone, alpha_and_beta, bias_and_relu,
         batches_share_an_operand_or_have_their_own, empty_sizes, a_long_sum_is_split,
-        large_products_have_several_work_items_and_pieces_of_k, thirty_two_kib_of_local_memory_and_many_units_do,
-        few_columns_have_a_tile_of_their_own_if_there_is_work,
-                      tiles_of_gpus_cover_products_of_any_size, random_products, rounding_stays_within_the_metric, double_precision,
-        double_precision_on_gpus, the_same_product_gives_the_same_bits, relu_keeps_nan, bad_problems_say_what_is_wrong);
+        large_products_have_several_work_items_and_pieces_of_k, few_columns_have_a_tile_of_their_own_if_there_is_work,
+        tiles_of_gpus_cover_products_of_any_size, thirty_two_kib_of_local_memory_and_many_units_do, random_products,
+        rounding_stays_within_the_metric, double_precision, double_precision_on_gpus,
+        the_same_product_gives_the_same_bits, relu_keeps_nan, bad_problems_say_what_is_wrong);
 }
